@@ -1,0 +1,51 @@
+"""DIMSE status codes as words (PS3.7 Annex C, PS3.4 Section B.2.3)."""
+
+from typing import Final
+
+SUCCESS: Final = 0x0000
+
+# C-STORE warnings (PS3.4 Table B.2-1): stored, and the sender should know
+COERCED: Final = 0xB000
+ELEMENTS_DISCARDED: Final = 0xB006
+STORED_WITH_FAULTS: Final = 0xB007
+"""Data Set does not match SOP Class: it is kept, in quarantine or with a remark."""
+
+# C-STORE failures (PS3.4 Table B.2-1)
+OUT_OF_RESOURCES: Final = 0xA700
+DATASET_DOES_NOT_MATCH_SOP_CLASS: Final = 0xA900
+CANNOT_UNDERSTAND: Final = 0xC000
+CANNOT_PARSE: Final = 0xC501
+MISSING_UID: Final = 0xC502
+DUPLICATE_WITH_OTHER_CONTENT: Final = 0xC503
+
+# general (PS3.7 Annex C)
+PROCESSING_FAILURE: Final = 0x0110
+DUPLICATE_SOP_INSTANCE: Final = 0x0111
+NO_SUCH_SOP_INSTANCE: Final = 0x0112
+INVALID_SOP_INSTANCE: Final = 0x0117
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+NOT_AUTHORIZED: Final = 0x0124
+DUPLICATE_INVOCATION: Final = 0x0210
+UNRECOGNIZED_OPERATION: Final = 0x0211
+MISTYPED_ARGUMENT: Final = 0x0212
+
+ERROR_COMMENT_LENGTH: Final = 64
+"""Characters that an Error Comment (0000,0902; LO) may have; ASCII, no backslash."""
+
+
+def is_success(status: int) -> bool:
+    """Whether the instance was accepted: Success or a Warning (PS3.7 Annex C.1, C.3)."""
+    return status == SUCCESS or is_warning(status)
+
+
+def is_warning(status: int) -> bool:
+    """Whether the status is a Warning (PS3.7 Section C.3)."""
+    return status in (0x0001, 0x0107, 0x0116) or 0xB000 <= status <= 0xBFFF  # noqa: PLR2004 - the table itself
+
+
+def error_comment(text: str) -> str:
+    """``text`` as an Error Comment may hold it: ASCII, no backslash or control character, at most 64 characters."""
+    plain = "".join(
+        character if " " <= character <= "~" and character != "\\" else "?" for character in text.replace("\n", " ")
+    )
+    return plain[:ERROR_COMMENT_LENGTH].rstrip()

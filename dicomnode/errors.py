@@ -1,0 +1,85 @@
+"""Everything that can go wrong, as one tree; what a caller needs to know stands in attributes.
+
+DicomNodeError
+├── ConfigurationError        the YAML file, an environment variable or a command-line value is wrong; nothing was started
+├── DataFolderError           the data folder cannot be used: in use by another node, wrong owner, network file system, newer index
+├── DatasetError              a data set cannot be read: what, and at which byte
+├── StorageError              what came in could not be made durable; transient, so the sender may retry (0xA700)
+│   ├── OutOfSpaceError       the free-space floor is reached
+│   └── IndexUnavailableError the index cannot be read or written now
+├── UnknownInstanceError      no such instance, study or quarantine entry
+└── PeerError                 a peer could not be reached, or refused us
+
+A message starts with what is wrong: only its first 64 characters reach a peer (PS3.7 Annex C, Error Comment).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class DicomNodeError(Exception):
+    """What dicomnode raises; its text is fit for a person and holds no patient data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a configuration.
+
+    Attributes:
+        key: the path of the key, e.g. ``peers.ct1.port``.
+        text: what is wrong with it.
+        line: its line in the file, from 1; None when it does not come from the file.
+    """
+
+    key: str
+    text: str
+    line: int | None = None
+
+
+class ConfigurationError(DicomNodeError):
+    """The configuration is wrong; ``source`` names the file (or variable) and ``problems`` every fault in it."""
+
+    def __init__(self, source: Path | str, problems: list[Problem]) -> None:
+        self.source = source
+        self.problems = problems
+        super().__init__("\n".join(self._lines()))
+
+    def _lines(self) -> list[str]:
+        return [
+            f"{self.source}{f':{problem.line}' if problem.line else ''}: {f'{problem.key}: ' if problem.key else ''}{problem.text}"
+            for problem in self.problems
+        ]
+
+
+class DataFolderError(DicomNodeError):
+    """The data folder cannot be used; the message says why and what to do."""
+
+
+class DatasetError(DicomNodeError):
+    """A data set cannot be read; ``offset`` is the byte, from the start of the data set, where reading stopped."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        self.offset = offset
+        super().__init__(message)
+
+
+class StorageError(DicomNodeError):
+    """What came in could not be made durable now; nothing of it is kept, and the sender may try again."""
+
+
+class OutOfSpaceError(StorageError):
+    """The file system that holds the data folder has less room than the free-space floor."""
+
+
+class IndexUnavailableError(StorageError):
+    """The index cannot be read or written now: locked, corrupted, or its disk is full."""
+
+
+class UnknownInstanceError(DicomNodeError):
+    """What was asked for is not here."""
+
+
+class PeerError(DicomNodeError):
+    """A peer could not be reached, or refused us; the message says at which step."""
