@@ -74,7 +74,14 @@ class OutOfSpaceError(StorageError):
 
 
 class IndexUnavailableError(StorageError):
-    """The index cannot be read or written now: locked, corrupted, or its disk is full."""
+    """The index cannot be read or written now: locked, corrupted, or its disk is full.
+
+    ``rolled_back`` tells whether what was to be written is certainly not there: only then may its file be taken away.
+    """
+
+    def __init__(self, message: str, *, rolled_back: bool = False) -> None:
+        self.rolled_back = rolled_back
+        super().__init__(message)
 
 
 class UnknownInstanceError(DicomNodeError):

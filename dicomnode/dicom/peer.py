@@ -4,6 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from dicomnode.settings import Settings
+
+AE_TITLE_LENGTH = 16
+"""Characters that an AE title may have (PS3.5 Table 6.2-1)."""
+
+
+def check_ae_title(text: str) -> str:
+    """``text`` without outer spaces, which mean nothing (PS3.5 Section 6.2, VR AE).
+
+    Raises:
+        ValueError: it is empty, too long, or holds what an AE title may not.
+    """
+    title = text.strip(" ")
+    if not title:
+        raise ValueError("an AE title needs at least one character that is no space")
+    if len(title) > AE_TITLE_LENGTH:
+        raise ValueError(f"an AE title has at most {AE_TITLE_LENGTH} characters, this one has {len(title)}")
+    if any(character == "\\" or not " " <= character <= "~" for character in title):
+        raise ValueError("an AE title holds ASCII letters, digits and signs, but no backslash and no control character")
+    return title
+
+
+AeTitle = Annotated[str, AfterValidator(check_ae_title)]
 
 
 class Permission(StrEnum):
@@ -15,6 +42,23 @@ class Permission(StrEnum):
     WORKLIST = "worklist"
     MPPS = "mpps"
     COMMITMENT = "commitment"
+
+
+class PeerSettings(Settings):
+    """An Application Entity that the node knows: a scanner, a workstation, another archive."""
+
+    ae_title: AeTitle
+    """The title it calls itself by."""
+    host: str = ""
+    """Its host name or IP address, looked up when used; empty when it may come from any address."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 104
+    """The TCP port it listens on, for what the node sends to it."""
+    tls: bool = False
+    """Whether the node speaks TLS with it: required of it when it calls, used when it is called."""
+    may: frozenset[Permission] = frozenset(Permission)
+    """What it may ask for."""
+    description: str = ""
+    """For people: room, maker, telephone number."""
 
 
 @dataclass(frozen=True, slots=True)
