@@ -1,0 +1,59 @@
+"""Which SOP Classes are Storage SOP Classes (PS3.4 Section B.5, PS3.6 Table A-1)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from pydicom._uid_dict import UID_dictionary
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+_STANDARD_ROOT = "1.2.840.10008."
+_COMPOSITE_STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
+"""Storage SOP Classes newer than the tables are looked for here."""
+
+_NEWER_THAN_THE_TABLES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.9.100.1",  # Waveform Presentation State
+        "1.2.840.10008.5.1.4.1.1.9.100.2",  # Waveform Acquisition Presentation State
+        "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
+        "1.2.840.10008.5.1.4.1.1.66.8",  # Height Map Segmentation
+    }
+)
+
+_NOT_SENT_OVER_A_NETWORK = frozenset({"1.2.840.10008.1.3.10"})  # Media Storage Directory (PS3.4 Annex I)
+
+
+def is_private(sop_class_uid: str) -> bool:
+    """Whether the UID is none of the standard's."""
+    return not sop_class_uid.startswith(_STANDARD_ROOT)
+
+
+@lru_cache(maxsize=1024)
+def is_standard_storage(sop_class_uid: str) -> bool:
+    """Whether the tables list it as a Storage SOP Class, retired ones too: old archives hold them."""
+    return sop_class_uid in _standard_storage()
+
+
+@lru_cache(maxsize=1024)
+def may_be_storage(sop_class_uid: str) -> bool:
+    """Whether an unlisted UID may stand for instances to be stored: a private one, or one newer than the tables."""
+    if sop_class_uid in UID_dictionary:
+        return False
+    return is_private(sop_class_uid) or sop_class_uid.startswith(_COMPOSITE_STORAGE_ROOT)
+
+
+@lru_cache(maxsize=1)
+def _standard_storage() -> frozenset[str]:
+    return _NEWER_THAN_THE_TABLES | frozenset(
+        uid
+        for uid, (name, kind, *_) in UID_dictionary.items()
+        if kind == "SOP Class" and _names_storage(uid, name) and uid not in _NOT_SENT_OVER_A_NETWORK
+    )
+
+
+def _names_storage(uid: str, name: str) -> bool:
+    if not name:  # two retired ones have lost their names in PS3.6
+        return uid.startswith(_COMPOSITE_STORAGE_ROOT)
+    return re.search(r" Storage( SOP Class)?( - .+)?$", name) is not None

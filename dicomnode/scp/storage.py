@@ -1,0 +1,65 @@
+"""C-STORE as SCP (PS3.4 Annex B, PS3.7 Section 9.1.1): one request in, one status out."""
+
+from __future__ import annotations
+
+import structlog
+
+from dicomnode.dicom.instance import StoreAnswer, StoreRequest
+from dicomnode.dicom.peer import Permission
+from dicomnode.errors import DicomNodeError
+from dicomnode.scp import status
+from dicomnode.scp.known_peers import KnownPeers
+from dicomnode.services.storage import Reception, Storage
+
+log = structlog.get_logger()
+
+
+class Unwanted:
+    """The sink for a data set that will not be looked at; it has to be read all the same."""
+
+    def write(self, fragment: memoryview) -> None:
+        """Drop it."""
+
+    def discard(self) -> None:
+        """Nothing was kept."""
+
+
+class StorageSCP:
+    """Receives instances for :class:`~dicomnode.services.storage.Storage`."""
+
+    def __init__(self, storage: Storage, peers: KnownPeers) -> None:
+        self._storage = storage
+        self._peers = peers
+
+    def open_sink(self, request: StoreRequest) -> Reception | Unwanted:
+        """Where the data set of ``request`` goes."""
+        return self._storage.receive(request) if self._may_store(request) else Unwanted()
+
+    def store(self, request: StoreRequest, sink: Reception | Unwanted) -> StoreAnswer:
+        """Judge and keep what the sink holds; the answer is final."""
+        if isinstance(sink, Unwanted):
+            log.warning(
+                "instance.refused",
+                calling_ae_title=request.sender.calling_ae_title,
+                peer=request.sender.peer,
+                reason="this peer may not store",
+            )
+            return status.not_authorized("this Application Entity may not store here")
+        try:
+            return self._storage.accept(request, sink)
+        except DicomNodeError as error:
+            answer = status.store_answer(error)
+            log.error(
+                "instance.failed",
+                calling_ae_title=request.sender.calling_ae_title,
+                sop_instance_uid=request.sop_instance_uid,
+                status=f"{answer.status:#06x}",
+                reason=str(error),
+            )
+            return answer
+        finally:
+            sink.discard()
+
+    def _may_store(self, request: StoreRequest) -> bool:
+        peer = request.sender.peer
+        return peer is None or Permission.STORE in self._peers[peer].may
