@@ -1,0 +1,103 @@
+"""Which presentation contexts the node accepts: what it stores and serves, in which of the proposed transfer syntaxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import lru_cache
+
+from pydicom._uid_dict import UID_dictionary
+
+from dicomnode.dicom.sop_class import VERIFICATION, is_standard_storage, may_be_storage
+from dicomnode.settings import Settings
+
+IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
+EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
+_PREFERRED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+_NATIVE = frozenset(
+    {
+        *_PREFERRED,
+        ENCAPSULATED_UNCOMPRESSED,
+        DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+        EXPLICIT_VR_BIG_ENDIAN,
+    }
+)
+
+_NOT_WHOLE_INSTANCES = (
+    "1.2.840.10008.1.2.4.94",  # JPIP Referenced: the pixels stay with the sender, so nobody could vouch for them
+    "1.2.840.10008.1.2.4.95",
+    "1.2.840.10008.1.2.4.204",
+    "1.2.840.10008.1.2.4.205",
+    "1.2.840.10008.1.2.6.1",  # MIME and XML: no data sets (PS3.10, PS3.19)
+    "1.2.840.10008.1.2.6.2",
+    "1.2.840.10008.1.2.7.1",  # SMPTE ST 2110: streams, not associations (PS3.22)
+    "1.2.840.10008.1.2.7.2",
+    "1.2.840.10008.1.2.7.3",
+    "1.2.840.10008.1.20",  # Papyrus 3: a file format
+)
+_NEWER_THAN_THE_TABLES = (
+    "1.2.840.10008.1.2.4.110",  # JPEG XL Lossless
+    "1.2.840.10008.1.2.4.111",  # JPEG XL JPEG Recompression
+    "1.2.840.10008.1.2.4.112",  # JPEG XL
+    "1.2.840.10008.1.2.8.1",  # Deflated Image Frame Compression
+)
+
+
+class Unlisted(StrEnum):
+    """What to do with a UID that the standard's tables do not list."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+
+
+class PresentationContextSettings(Settings):
+    """What is accepted beyond the standard's tables."""
+
+    unlisted_sop_classes: Unlisted = Unlisted.ACCEPT
+    """SOP Classes that are private, or newer than the tables: accept stores their instances; their IOD is not checked."""
+    unlisted_transfer_syntaxes: Unlisted = Unlisted.REJECT
+    """Private transfer syntaxes: accept takes them to be explicit VR little endian with encapsulated pixel data."""
+
+
+class ContextPolicy:
+    """Decides on each proposed presentation context (PS3.8 Section 9.3.2.2)."""
+
+    def __init__(self, settings: PresentationContextSettings) -> None:
+        self._any_sop_class = settings.unlisted_sop_classes is Unlisted.ACCEPT
+        self._any_transfer_syntax = settings.unlisted_transfer_syntaxes is Unlisted.ACCEPT
+
+    def supports(self, abstract_syntax: str) -> bool:
+        """Whether the node serves this SOP Class."""
+        if abstract_syntax == VERIFICATION or is_standard_storage(abstract_syntax):
+            return True
+        return self._any_sop_class and may_be_storage(abstract_syntax)
+
+    def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
+        """The transfer syntax to accept, None when none will do.
+
+        A compressed one is taken only when the peer put it first or offers nothing else: a peer that lists several would
+        otherwise be made to compress. Among the rest Explicit VR Little Endian comes first, because it says what it holds.
+        """
+        able = [uid for uid in proposed if self._reads(uid)]
+        if abstract_syntax == VERIFICATION:
+            able = [uid for uid in able if uid in _NATIVE]
+        if not able:
+            return None
+        if able[0] not in _NATIVE:
+            return able[0]
+        return next(uid for uid in (*_PREFERRED, *able) if uid in able)
+
+    def _reads(self, transfer_syntax: str) -> bool:
+        return transfer_syntax in _storable() or (
+            self._any_transfer_syntax and not transfer_syntax.startswith("1.2.840.10008.")
+        )
+
+
+@lru_cache(maxsize=1)
+def _storable() -> frozenset[str]:
+    listed = (uid for uid, (_, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax")
+    return frozenset((*listed, *_NEWER_THAN_THE_TABLES)).difference(_NOT_WHOLE_INSTANCES)
