@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,13 +39,13 @@ class Document:
     variables: dict[KeyPath, str] = field(default_factory=dict)
 
     def check(self, model: type[M]) -> M:
-        """The values as a ``model``, strictly: a number in quotes is no number.
+        """The values as a ``model``.
 
         Raises:
             ConfigurationError: they are not what the model asks for; every fault is in it.
         """
         try:
-            return model.model_validate_json(json.dumps(self.values), strict=True)
+            return model.model_validate(self.values)
         except ValidationError as error:
             problems = self._problems(model, error.errors(include_url=False))
             raise ConfigurationError(self.source, problems) from error
@@ -62,6 +61,8 @@ class Document:
     def _problems(self, model: type[BaseModel], errors: Sequence[ErrorDetails]) -> list[Problem]:
         texts: dict[KeyPath, list[str]] = {}
         for error in errors:
+            if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
+                continue  # pydantic counts valid entries only; what is wrong with the others is said anyway
             path = self._place(error)
             said = texts.setdefault(path, [])
             text = in_words(error, model, path)

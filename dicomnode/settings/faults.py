@@ -98,7 +98,7 @@ def _shown(error: ErrorDetails) -> str:
         case None:
             return "nothing"
         case value:
-            text = json.dumps(value, ensure_ascii=False)
+            text = json.dumps(value, ensure_ascii=False, default=str)
             return text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]} ..."
 
 

@@ -1,0 +1,172 @@
+"""The configuration: one YAML file, read whole into one frozen value and checked whole before anything starts.
+
+Each section's settings stand beside the code that reads them; they are put together here, and what only shows when they are
+seen together is checked here. To add an option: its line in the settings class of its part, and in ``config/dicomnode.yaml``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from dicomnode.dicom.peer import AeTitle, PeerSettings
+from dicomnode.errors import ConfigurationError
+from dicomnode.limits import LimitSettings
+from dicomnode.logs import LogSettings
+from dicomnode.scp.presentation_contexts import PresentationContextSettings
+from dicomnode.settings import Settings
+from dicomnode.settings.document import Document, KeyPath
+from dicomnode.settings.environment import override
+from dicomnode.settings.faults import nearest
+from dicomnode.settings.yaml_text import read_yaml, to_yaml
+from dicomnode.supervisor import ProcessSettings
+
+BUILT_IN = "built-in configuration"
+"""What errors name when there is no file."""
+
+
+def check_time_zone(name: str) -> str:
+    """``name`` when it is in the IANA time zone database.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        meant = nearest(name, available_timezones())
+        hint = f"; did you mean {meant}?" if meant else ", such as Europe/Berlin"
+        raise ValueError(f"{name!r} is no IANA time zone{hint}") from None
+    return name
+
+
+def check_peer_name(name: str) -> str:
+    """``name`` when it can stand in a command, a log line and an environment variable.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError("a peer's name consists of letters, digits, - and _")
+    return name
+
+
+class ListenerSettings(Settings):
+    """One address that the node listens on."""
+
+    host: str = ""
+    """IP address or host name of one interface; empty for all of them, IPv4 and IPv6."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 11112
+    """TCP port; below 1024 only root (or a service with CAP_NET_BIND_SERVICE) may take it."""
+
+
+class Config(Settings):
+    """Everything that can be set; made by :func:`load`."""
+
+    ae_titles: Annotated[tuple[AeTitle, ...], Field(min_length=1)] = ("DICOMNODE",)
+    """The AE titles that the node answers to; the first is the one it calls itself by."""
+    data: Path = Path("data")
+    """The folder that holds everything: files and index. On a local file system."""
+    time_zone: Annotated[str, AfterValidator(check_time_zone)] | None = None
+    """IANA name; says what "today" is. null for the machine's own time zone."""
+    listeners: Annotated[tuple[ListenerSettings, ...], Field(min_length=1)] = (ListenerSettings(),)
+    """Where the node listens."""
+    peers: Mapping[Annotated[str, AfterValidator(check_peer_name)], PeerSettings] = {}
+    """The Application Entities that the node knows, each under a name of your choice."""
+    presentation_contexts: PresentationContextSettings = PresentationContextSettings()
+    limits: LimitSettings = LimitSettings()
+    processes: ProcessSettings = ProcessSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def ae_title(self) -> str:
+        """The AE title that the node calls itself by."""
+        return self.ae_titles[0]
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone that "today" is of."""
+        return ZoneInfo(self.time_zone) if self.time_zone else machine_zone()
+
+    def effective(self) -> str:
+        """The configuration as YAML that gives it again: every option, paths absolute."""
+        return to_yaml(self)
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration of the file at ``path`` (None: the defaults), with the keys that ``environ`` overrides.
+
+    A relative path in it counts from the file's folder, so that every command finds the same data; without a file, from the working
+    directory.
+
+    Raises:
+        ConfigurationError: it is wrong; every fault that can be seen is in it.
+    """
+    document = read_yaml(path) if path else Document(BUILT_IN, {})
+    override(document, environ)
+    folder = (path.parent if path else Path()).resolve()
+    config = _anchored(document.check(Config), folder)
+    problems = [document.problem(place, text) for place, text in _contradictions(config)]
+    if problems:
+        raise ConfigurationError(document.source, problems)
+    return config
+
+
+def machine_zone() -> tzinfo:
+    """The machine's time zone, with its rules for the whole year: from ``TZ`` or ``/etc/localtime``, else UTC."""
+    try:
+        if name := os.environ.get("TZ", "").removeprefix(":"):
+            return ZoneInfo(name)
+        with Path("/etc/localtime").open("rb") as rules:
+            return ZoneInfo.from_file(rules)
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        return UTC
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _anchored(settings: M, folder: Path) -> M:
+    """``settings`` with each relative path in it made absolute."""
+    return settings.model_copy(
+        update={name: _anchored_value(getattr(settings, name), folder) for name in type(settings).model_fields}
+    )
+
+
+def _anchored_value(value: object, folder: Path) -> object:
+    match value:
+        case Path():
+            return folder / value.expanduser()
+        case BaseModel():
+            return _anchored(value, folder)
+        case tuple():
+            return tuple(_anchored_value(item, folder) for item in value)
+        case Mapping():
+            return {key: _anchored_value(item, folder) for key, item in value.items()}
+    return value
+
+
+def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Keys that are right alone but not together or not on this machine."""
+    yield from _repeated("ae_titles", {(index,): title for index, title in enumerate(config.ae_titles)})
+    yield from _repeated("listeners", {(index,): (one.host, one.port) for index, one in enumerate(config.listeners)})
+    yield from _repeated("peers", {(name,): (peer.ae_title, peer.host.lower()) for name, peer in config.peers.items()})
+
+
+def _repeated(section: str, values: Mapping[KeyPath, object]) -> Iterator[tuple[KeyPath, str]]:
+    first: dict[object, KeyPath] = {}
+    for place, value in values.items():
+        if value in first:
+            yield (section, *place), f"is the same as {section}.{first[value][0]}: {_said(value)}"
+        first.setdefault(value, place)
+
+
+def _said(value: object) -> str:
+    return " at ".join(str(part) or "any address" for part in value) if isinstance(value, tuple) else str(value)
