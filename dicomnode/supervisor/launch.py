@@ -1,0 +1,94 @@
+"""A fresh interpreter for a function: spawned, never forked, and with just the descriptors that it is given.
+
+`multiprocessing` would do, but for the tracker process that it starts beside the workers, and the parent's ``__main__`` that it
+runs again in each of them.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+from dicomnode.errors import DataFolderError, DicomNodeError
+
+Result = TypeVar("Result")
+
+# The path comes first: unpickling the call imports its module.
+_BOOTSTRAP = "; ".join(
+    (
+        "import pickle, sys",
+        "order = open(int(sys.argv[2]), 'rb')",
+        "sys.path[:] = pickle.load(order)",
+        "call = pickle.load(order)",
+        "order.close()",
+        "call()",
+    )
+)
+
+
+def launch(title: str, call: Callable[[], object], descriptors: Iterable[int]) -> subprocess.Popen[bytes]:
+    """A new process that runs ``call``, which must be picklable, and inherits ``descriptors`` under their numbers.
+
+    It is a process group of its own, so that Ctrl-C reaches only the parent. ``title`` is for readers of ``ps``.
+    """
+    order = os.memfd_create("dicomnode-start")
+    with open(order, "wb") as file:  # noqa: PTH123 - a descriptor has no path
+        pickle.dump(sys.path, file)
+        pickle.dump(call, file)
+        file.flush()
+        file.seek(0)
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and text
+            [sys.executable, "-c", _BOOTSTRAP, title, str(order)],
+            pass_fds=(order, *descriptors),
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+        )
+
+
+def run_to_end(title: str, target: Callable[..., Result], *args: object, descriptors: Iterable[int] = ()) -> Result:
+    """What ``target(*args)`` returns, called in a process of its own; ``args`` and the result must be picklable.
+
+    Raises:
+        DataFolderError: the process raised a `DicomNodeError`, whose text this is, or it died.
+    """
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = launch(title, partial(_report, theirs.fileno(), target, args), (theirs.fileno(), *descriptors))
+        with ours.makefile("rb") as answer:
+            told = answer.read()
+    code = process.wait()
+    if not told:
+        raise DataFolderError(f"{title} {describe_exit(code)}; its own messages are above")
+    result, problem = pickle.loads(told)  # noqa: S301 - written by our own child over a private socket
+    if problem is not None:
+        raise DataFolderError(problem)
+    return result  # type: ignore[no-any-return]  # pickle cannot know; the child returned what target returns
+
+
+def _report(fd: int, target: Callable[..., object], args: tuple[object, ...]) -> None:
+    with socket.socket(fileno=fd) as end:
+        try:
+            told: tuple[object, str | None] = (target(*args), None)
+        except DicomNodeError as error:
+            told = (None, str(error))
+        end.sendall(pickle.dumps(told))
+
+
+def describe_exit(code: int) -> str:
+    """How a process ended, in words; ``code`` as `subprocess` gives it: negative for a signal."""
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def raise_descriptor_limit() -> int:
+    """The number of descriptors that this process and its children may have: the hard limit from now on (RLIMIT_NOFILE)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
