@@ -6,12 +6,13 @@ It knows no DICOM, opens no database and starts no thread, so there is little in
 
 from dicomnode.supervisor.channel import Stop, WorkerChannel
 from dicomnode.supervisor.launch import raise_descriptor_limit, run_to_end
-from dicomnode.supervisor.parent import ProcessSettings, Supervisor
+from dicomnode.supervisor.parent import PLACES_PER_WORKER, ProcessSettings, Supervisor
 from dicomnode.supervisor.process import WorkerSpec
 from dicomnode.supervisor.service_manager import ServiceManager
 from dicomnode.supervisor.sockets import bind, inherited_sockets
 
 __all__ = [
+    "PLACES_PER_WORKER",
     "ProcessSettings",
     "ServiceManager",
     "Stop",

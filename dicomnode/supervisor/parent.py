@@ -35,8 +35,8 @@ FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 30.0
 """Back-off before a dead worker is replaced; doubled with each death."""
 HEALTHY_AFTER_S = 60.0
 """A worker that lived so long starts a new count of deaths."""
-PLACES_PER_WORKER = 4
-"""Places for each worker: its own, its successor's in a reload, and older ones' that still drain."""
+PLACES_PER_WORKER = 8
+"""Places for each worker: its own, its successor's in a reload, and those of older ones that still drain."""
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 class ProcessSettings(Settings):
     """The node's processes."""
 
-    association_workers: Annotated[int, Field(ge=1, le=64)] = 2
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
     """Processes that share the listeners; about as many as the machine has cores to give."""
     grace_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
     """Time in s that open associations have to end when the node stops; then they are aborted."""
@@ -69,7 +69,7 @@ class Supervisor:
 
     Args:
         specs: the workers to run.
-        places: how many processes can have a place at once; a reload needs a free one for each new worker.
+        places: how many processes can have a place at once (`PLACES_PER_WORKER`); a reload needs a free one for each.
         grace_s: time for associations to end once the node stops.
         reload: gives the workers of the configuration as it is now; raises a `DicomNodeError` to keep what runs.
         clear_place: called with the place of each worker that ended, before another gets that place.
@@ -160,7 +160,7 @@ class Supervisor:
                     self._lost(post, EXIT_FAILED, f"cannot be started: {error.strerror}")
                     return
                 self._free_places.remove(place)
-                log.info("worker.started", worker=post.spec.name, pid=post.process.pid)
+                log.info("worker.started", worker=post.spec.name, worker_pid=post.process.pid)
 
     def _bury(self, process: WorkerProcess, code: int) -> None:
         process.close()
@@ -168,7 +168,7 @@ class Supervisor:
         self._free_places.add(process.place)
         if process in self._leaving:
             self._leaving.remove(process)
-            log.info("worker.left", worker=process.spec.name, pid=process.pid, exit_code=code)
+            log.info("worker.left", worker=process.spec.name, worker_pid=process.pid, exit_code=code)
             return
         post = next(post for post in self._all_posts() if post.process is process)
         post.process = None
@@ -179,7 +179,7 @@ class Supervisor:
     def _lost(self, post: _Post, code: int, reason: str) -> None:
         """A worker died, or could not even be started: try again later, if that can help."""
         post.deaths += 1
-        delay_s = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** (post.deaths - 1))
+        delay_s = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(post.deaths - 1, 16))
         post.due_at = time.monotonic() + delay_s
         log.error("worker.died", worker=post.spec.name, reason=reason, deaths=post.deaths, delay_s=delay_s)
         if post in self._next_posts:
@@ -192,7 +192,7 @@ class Supervisor:
     def _go_on_with_start(self) -> None:
         if not self._has_served and self._abort_at is None and all(post.is_ready for post in self._posts):
             self._has_served = True
-            log.info("node.started", workers=len(self._posts))
+            log.info("node.ready", workers=len(self._posts))
             self._service_manager.ready(f"{len(self._posts)} workers accept")
 
     # What a person asks for
@@ -214,7 +214,7 @@ class Supervisor:
             if all(post.is_ready for post in self._next_posts):
                 self._dismiss(self._posts)
                 self._posts, self._next_posts = self._next_posts, []
-                log.info("node.reloaded", workers=len(self._posts), draining=len(self._leaving))
+                log.info("configuration.reloaded", workers=len(self._posts), draining=len(self._leaving))
                 self._service_manager.ready(f"{len(self._posts)} workers accept")
         elif self._reload_is_wanted and self._has_served:
             self._reload_is_wanted = False
@@ -231,7 +231,7 @@ class Supervisor:
                 )
 
     def _refuse_reload(self, reason: str) -> None:
-        log.error("node.reload_refused", reason=reason)
+        log.error("configuration.refused", reason=reason)
         self._dismiss(self._next_posts)
         self._next_posts = []
         self._service_manager.ready("the last reload was refused: the configuration before it stays")
@@ -266,14 +266,14 @@ class Supervisor:
         for process in self._processes():
             if process.kill_at is not None:
                 if now >= process.kill_at:
-                    log.warning("worker.killed", worker=process.spec.name, pid=process.pid)
+                    log.warning("worker.killed", worker=process.spec.name, worker_pid=process.pid)
                     process.kill()
                     process.kill_at = now + ABORT_LIMIT_S
             elif not self._is_well(process, now):
                 log.error(
                     "worker.stuck",
                     worker=process.spec.name,
-                    pid=process.pid,
+                    worker_pid=process.pid,
                     silent_s=round(now - process.last_sign_at),
                 )
                 process.dump_and_kill(now + ABORT_LIMIT_S)

@@ -108,7 +108,7 @@ class WorkerProcess:
         try:
             self._end.send(word)
         except OSError as error:  # it died, or has not read for very long: its end is dealt with where that shows
-            log.debug("worker.unreachable", worker=self.spec.name, pid=self.pid, reason=str(error))
+            log.debug("worker.unreachable", worker=self.spec.name, worker_pid=self.pid, reason=str(error))
 
 
 def _begin(

@@ -58,12 +58,12 @@ class Node:
         return wait_for(lambda: self.events(name)[count - 1 :], what=f"{name}: {self.log_path.read_text()}")[0]
 
     def wait_until_started(self) -> Node:
-        self.wait_for_event("node.started")
+        self.wait_for_event("node.ready")
         return self
 
     def worker_pids(self) -> set[int]:
         """All workers that live."""
-        return {pid for event in self.events("worker.started") if is_alive(pid := event["pid"])}
+        return {pid for event in self.events("worker.started") if is_alive(pid := event["worker_pid"])}
 
     def connect(self) -> Connection:
         return Connection(int((self.folder / "port").read_text()))
@@ -203,7 +203,7 @@ def test_kills_a_worker_that_does_not_leave(start: Callable[..., Node]) -> None:
 def test_replaces_a_worker_that_hangs_and_says_where_it_stood(start: Callable[..., Node]) -> None:
     node = start("silent").wait_until_started()
     (node.folder / "workers").write_text("serve")
-    victim = node.wait_for_event("worker.stuck")["pid"]
+    victim = node.wait_for_event("worker.stuck")["worker_pid"]
     wait_for(lambda: not is_alive(victim), what="the worker to die")
     node.wait_for_event("worker.started", count=3)
     assert "in serve" in node.log_path.read_text()
@@ -231,7 +231,7 @@ def test_sighup_keeps_the_old_workers_when_the_new_configuration_fails(
     first = node.worker_pids()
     (node.folder / "workers").write_text(workers)
     node.process.send_signal(signal.SIGHUP)
-    node.wait_for_event("node.reload_refused")
+    node.wait_for_event("configuration.refused")
     wait_for(lambda: node.worker_pids() == first, what="the new workers to leave")
     assert node.connect().generation == 1
 
@@ -245,10 +245,10 @@ def test_reload_is_refused_while_too_many_old_workers_drain(start: Callable[...,
             connections.append(node.connect())
         node.process.send_signal(signal.SIGHUP)
         wait_for(
-            lambda n=reloads: len(node.events("node.reloaded") + node.events("node.reload_refused")) == n,
+            lambda n=reloads: len(node.events("configuration.reloaded") + node.events("configuration.refused")) == n,
             what="the reload",
         )
-    assert len(node.events("node.reloaded")) == 3
+    assert len(node.events("configuration.reloaded")) == 3
     assert all(connection.ask()[0] == connection.pid for connection in connections)
 
 

@@ -1,0 +1,89 @@
+"""Functions in fresh processes, and what comes back from them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from dicomnode.errors import DataFolderError
+from dicomnode.supervisor import raise_descriptor_limit, run_to_end
+
+
+def add(first: int, second: int) -> int:
+    return first + second
+
+
+def find_the_folder_newer() -> None:
+    raise DataFolderError("the index is newer than this program")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail() -> None:
+    raise ZeroDivisionError
+
+
+def open_descriptors() -> list[int]:
+    return [fd for fd in range(100) if is_open(fd)]
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def read(fd: int) -> bytes:
+    return os.read(fd, 100)
+
+
+def test_returns_what_the_function_returns() -> None:
+    assert run_to_end("add", add, 2, 3) == 5
+
+
+def test_raises_what_the_process_found_wrong() -> None:
+    with pytest.raises(DataFolderError, match="the index is newer than this program"):
+        run_to_end("prepare", find_the_folder_newer)
+
+
+def test_tells_how_a_process_died() -> None:
+    with pytest.raises(DataFolderError, match="prepare was killed by signal 9"):
+        run_to_end("prepare", die)
+
+
+def test_tells_that_a_process_failed(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DataFolderError, match="prepare ended with exit code 1"):
+        run_to_end("prepare", fail)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_process_inherits_the_descriptors_that_it_is_given_and_no_others() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"for the child")
+    os.set_inheritable(writing, True)
+    assert run_to_end("read", read, reading, descriptors=(reading,)) == b"for the child"
+    assert writing not in run_to_end("look", open_descriptors)
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.fixture
+def descriptor_limit() -> Iterator[tuple[int, int]]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield before
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_raises_the_limit_of_descriptors_to_the_hard_limit(descriptor_limit: tuple[int, int]) -> None:
+    _, hard = descriptor_limit
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    assert raise_descriptor_limit() == hard
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard
