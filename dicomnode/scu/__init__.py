@@ -1,0 +1,1 @@
+"""DICOM out: the node as Service Class User."""
