@@ -1,0 +1,157 @@
+"""Before the workers: take the data folder, and bring it into a state that they can build on.
+
+`take_data_folder` runs in the parent, because the lock must live as long as the node: the parent and every process that it
+starts hold the same locked descriptor, so the kernel lets go of it with the last of them, however they end. `prepare` then does
+what may take long or fail in a process of its own, which opens the index and ends before a worker does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import re
+import time
+from pathlib import Path
+
+import structlog
+
+from dicomnode.errors import DataFolderError
+
+LOCK_NAME = "lock"
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "fuse.glusterfs"})
+"""Where locks or syncs do not hold as SQLite and a durable store need them."""
+FORBIDDEN_MODE = 0o027
+"""What nobody but the owner may do with the folder, and the group not either: it holds patient data."""
+LOCK_POLL_S = 0.1
+
+log = structlog.get_logger()
+
+
+def take_data_folder(folder: Path, *, wait_s: float) -> int:
+    """Make the folder if it is not there, make sure that it can be used, and lock it for this node.
+
+    Also sets this process's umask, which its children inherit, so that what they write is for the owner (and his group) alone.
+
+    Args:
+        folder: absolute.
+        wait_s: how long workers of a node that was killed may take to leave the folder.
+
+    Returns:
+        The locked descriptor, to be kept open and to be inherited by every process that works in the folder.
+
+    Raises:
+        DataFolderError: another node has it, it belongs to another user, cannot be written, or is on a network file system.
+    """
+    os.umask(os.umask(FORBIDDEN_MODE) | FORBIDDEN_MODE)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        become_owner_of(folder)
+        file_system = file_system_of(folder, Path("/proc/self/mountinfo").read_text())
+        if file_system in NETWORK_FILE_SYSTEMS:
+            raise DataFolderError(
+                f"data folder {folder} is on a network file system ({file_system}): it must be on a local disk"
+            )
+        _close_to_others(folder)
+        return _lock(folder / LOCK_NAME, wait_s)
+    except OSError as error:
+        raise DataFolderError(
+            f"data folder {folder} cannot be used: {error.filename or folder}: {error.strerror}"
+        ) from error
+
+
+def become_owner_of(folder: Path) -> None:
+    """Root becomes the user whom the folder belongs to, so that no file in it ever belongs to another.
+
+    Raises:
+        DataFolderError: the folder belongs to another user, and this one is not root.
+        OSError: there is no such folder.
+    """
+    owner, group = folder.stat().st_uid, folder.stat().st_gid
+    if owner == os.geteuid():
+        return
+    if os.geteuid() != 0:
+        raise DataFolderError(
+            f"data folder {folder} belongs to user {_name_of(owner)}: run this as that user, or as root"
+        )
+    os.setgroups([])
+    os.setgid(group)
+    os.setuid(owner)
+
+
+def file_system_of(folder: Path, mount_table: str) -> str:
+    """The type of the file system that holds ``folder``.
+
+    Args:
+        folder: absolute, there.
+        mount_table: the text of ``/proc/self/mountinfo`` (proc_pid_mountinfo(5)).
+    """
+    real = folder.resolve()
+    found, depth = "", -1
+    for line in mount_table.splitlines():
+        mount, _, origin = line.partition(" - ")
+        point = Path(
+            re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), mount.split()[4])
+        )  # a space stands as \040
+        if real.is_relative_to(point) and len(point.parts) >= depth:  # of two mounts on one point the later one shows
+            found, depth = origin.split()[0], len(point.parts)
+    return found
+
+
+def _close_to_others(folder: Path) -> None:
+    mode = folder.stat().st_mode & 0o777
+    if mode & FORBIDDEN_MODE:
+        folder.chmod(mode & ~FORBIDDEN_MODE)
+        log.warning("data_folder.closed", folder=str(folder), was=f"{mode:04o}", now=f"{mode & ~FORBIDDEN_MODE:04o}")
+
+
+def _lock(path: Path, wait_s: float) -> int:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for_lock(lock, path.parent, wait_s)
+    except BaseException:
+        os.close(lock)
+        raise
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def _wait_for_lock(lock: int, folder: Path, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    has_told = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+        else:
+            return
+        if _is_another_process(holder):
+            raise DataFolderError(f"data folder {folder} is in use by another node, process {holder}")
+        if time.monotonic() > deadline:
+            raise DataFolderError(
+                f"data folder {folder} is in use by workers of a node that was killed, process {holder or 'unknown'}: "
+                "they leave when their associations have ended"
+            )
+        if not has_told:
+            has_told = True
+            log.warning("data_folder.awaited", folder=str(folder), holder=holder, wait_s=wait_s)
+        time.sleep(LOCK_POLL_S)
+
+
+def _is_another_process(number: str) -> bool:
+    """Whether a process of this number lives, and it is not ours (a container's first process is always number 1)."""
+    if not number.isdecimal() or int(number) == os.getpid():
+        return False
+    try:
+        return Path("/proc", number, "stat").read_text().rpartition(") ")[2][0] != "Z"  # dead, but not yet collected
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
