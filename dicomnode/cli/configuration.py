@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import pwd
 from pathlib import Path
 
 import click
 
 from dicomnode.config import Config, load
 from dicomnode.errors import DataFolderError
+from dicomnode.prepare import become_owner_of
 
 VARIABLE = "DICOMNODE_CONFIG"
 PLACES = (Path("config/dicomnode.yaml"), Path("/etc/dicomnode/dicomnode.yaml"))
@@ -42,29 +42,12 @@ def read(path: Path | None) -> Config:
 
 
 def use_data_folder(config: Config) -> Path:
-    """The data folder, which is there and may be used; root becomes its owner first, so that no file in it ever belongs to another.
+    """The node's data folder, once this process may use it.
 
     Raises:
-        DataFolderError: there is no such folder yet, or it belongs to somebody else.
+        DataFolderError: there is none yet, or it belongs to somebody else.
     """
-    try:
-        owner, group = config.data.stat().st_uid, config.data.stat().st_gid
-    except OSError as error:
-        hint = "the node makes it when it first starts" if isinstance(error, FileNotFoundError) else error.strerror
-        raise DataFolderError(f"no data folder {config.data}: {hint}") from error
-    if os.geteuid() == 0 and owner != 0:
-        os.setgroups([])
-        os.setgid(group)
-        os.setuid(owner)
-    if os.geteuid() != owner:
-        raise DataFolderError(
-            f"data folder {config.data} belongs to user {_name(owner)}: run this as that user, or as root"
-        )
+    if not config.data.is_dir():
+        raise DataFolderError(f"no data folder {config.data}: the node makes it when it first starts")
+    become_owner_of(config.data)
     return config.data
-
-
-def _name(user: int) -> str:
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return str(user)

@@ -1,0 +1,160 @@
+"""The whole configuration: defaults, paths, and what only shows when sections are seen together."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dicomnode.config import Config, load, machine_zone
+from dicomnode.errors import ConfigurationError, Problem
+from dicomnode.settings import Settings
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "node.yaml"
+    path.write_text(text)
+    return path
+
+
+def problems(folder: Path, text: str, **variables: str) -> list[Problem]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(folder, text), variables)
+    return caught.value.problems
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    config = load(None, {})
+    assert config.ae_title == "DICOMNODE"
+    assert [listener.port for listener in config.listeners] == [11112]
+    assert config.peers == {}
+    assert config.data == Path.cwd() / "data"
+
+
+def test_relative_paths_count_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "etc").mkdir()
+    write(tmp_path / "etc", "data: ../images\n")
+    monkeypatch.chdir(tmp_path)
+    config = load(Path("etc/node.yaml"), {})
+    assert config.data.is_absolute()
+    assert config.data.resolve() == tmp_path / "images"
+
+
+def test_absolute_path_stays(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "data: /srv/images\n"), {}).data == Path("/srv/images")
+
+
+def test_variable_overrides_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "listeners: [{port: 5000}]\nlog: {level: error}\n")
+    config = load(path, {"DICOMNODE__LISTENERS__0__PORT": "104"})
+    assert config.listeners[0].port == 104
+    assert config.log.level == "error"
+
+
+def test_effective_configuration_gives_itself_again(tmp_path: Path) -> None:
+    text = "ae_titles: [NODE, OLD]\ntime_zone: Asia/Tokyo\npeers: {ct1: {ae_title: CT1, host: ct1.example, may: [store]}}\n"
+    config = load(write(tmp_path, text), {})
+    assert load(write(tmp_path, config.effective()), {}) == config
+
+
+def test_reaches_a_worker_process_unchanged(tmp_path: Path) -> None:
+    config = load(write(tmp_path, "peers: {ct1: {ae_title: CT1, may: [store]}}\n"), {})
+    assert pickle.loads(pickle.dumps(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("THIS_TITLE_IS_LONG", "at most 16 characters"),
+        ('"a\\\\b"', "backslash"),
+        ('"a\\tb"', "control character"),
+        ("Müller", "ASCII"),
+        ('"  "', "at least one character"),
+    ],
+)
+def test_refuses_what_is_no_ae_title(tmp_path: Path, title: str, words: str) -> None:
+    [own] = problems(tmp_path, f"ae_titles: [{title}]\n")
+    [peer] = problems(tmp_path, f"peers:\n  ct1:\n    ae_title: {title}\n")
+    assert (own.key, own.line) == ("ae_titles.0", 1)
+    assert (peer.key, peer.line) == ("peers.ct1.ae_title", 3)
+    assert words in own.text
+    assert words in peer.text
+
+
+def test_outer_spaces_of_an_ae_title_mean_nothing(tmp_path: Path) -> None:
+    assert load(write(tmp_path, 'ae_titles: [" NODE "]\n'), {}).ae_title == "NODE"
+
+
+def test_refuses_an_unknown_time_zone_and_names_a_near_one(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, "time_zone: Europe/Berln\n")
+    assert problem.line == 1
+    assert "Europe/Berlin" in problem.text
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "/etc/localtime"])
+def test_time_zone_is_a_name_and_no_path(tmp_path: Path, name: str) -> None:
+    [problem] = problems(tmp_path, f'time_zone: "{name}"\n')
+    assert "no IANA time zone" in problem.text
+
+
+def test_refuses_two_peers_that_cannot_be_told_apart(tmp_path: Path) -> None:
+    text = """\
+peers:
+  ct1: {ae_title: CT, host: scanner.example}
+  ct2: {ae_title: CT, host: other.example}
+  ct3: {ae_title: CT, host: SCANNER.example}
+"""
+    [problem] = problems(tmp_path, text)
+    assert (problem.key, problem.line) == ("peers.ct3", 4)
+    assert "peers.ct1" in problem.text
+
+
+def test_refuses_a_listener_or_title_that_stands_twice(tmp_path: Path) -> None:
+    found = problems(tmp_path, "listeners:\n- port: 1\n- port: 1\nae_titles: [A, B, A]\n")
+    assert {problem.key for problem in found} == {"listeners.1", "ae_titles.2"}
+
+
+def test_refuses_a_peer_name_that_no_command_could_use(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, "peers: {'ct 1': {ae_title: CT1}}\n")
+    assert "letters, digits" in problem.text
+
+
+def test_machine_zone_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert machine_zone() == ZoneInfo("Asia/Tokyo")
+    monkeypatch.setenv("TZ", "Nowhere/AtAll")
+    assert machine_zone() is UTC
+
+
+def test_machine_zone_is_the_one_that_the_machine_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    winter = datetime(2024, 1, 15, 12, tzinfo=UTC)
+    assert winter.astimezone(machine_zone()).utcoffset() == winter.astimezone().utcoffset()
+
+
+def test_zone_is_the_configured_one(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "time_zone: Asia/Tokyo\n"), {}).zone == ZoneInfo("Asia/Tokyo")
+
+
+def test_every_option_says_what_it_is() -> None:
+    """What the JSON Schema tells an editor comes from the docstrings of the settings."""
+    schema = Config.model_json_schema()
+    models = {"Config": schema} | {
+        name: model for name, model in schema["$defs"].items() if model.get("type") == "object"
+    }
+    sections = {name for name, field in Config.model_fields.items() if isinstance(field.default, Settings)}
+    silent = [
+        f"{name}.{option}"
+        for name, model in models.items()
+        for option, described in model["properties"].items()
+        if "description" not in described and not (name == "Config" and option in sections)
+    ]
+    assert silent == []
+
+
+def test_configuration_file_that_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
+        load(tmp_path, {})
