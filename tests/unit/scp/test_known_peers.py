@@ -1,0 +1,65 @@
+"""Who is calling: matched by AE title and address together."""
+
+from __future__ import annotations
+
+import pytest
+
+from dicomnode.dicom.peer import PeerSettings
+from dicomnode.scp.known_peers import KnownPeers, plain_address
+
+
+def peers(**settings: tuple[str, str]) -> KnownPeers:
+    return KnownPeers({name: PeerSettings(ae_title=title, host=host) for name, (title, host) in settings.items()})
+
+
+def test_title_and_address_together_name_the_peer() -> None:
+    known = peers(east=("CT", "192.0.2.1"), west=("CT", "192.0.2.2"))
+    assert known.match("CT", "192.0.2.2").name == "west"
+
+
+def test_peer_that_names_its_host_goes_before_one_that_may_be_anywhere() -> None:
+    known = peers(anywhere=("CT", ""), east=("CT", "192.0.2.1"))
+    assert known.match("CT", "192.0.2.1").name == "east"
+    assert known.match("CT", "192.0.2.9").name == "anywhere"
+
+
+def test_right_title_from_another_address_is_a_near_miss() -> None:
+    match = peers(east=("CT", "192.0.2.1")).match("CT", "192.0.2.9")
+    assert match.name is None
+    assert "another address" in match.near_miss
+
+
+def test_title_in_other_case_is_a_near_miss_and_no_match() -> None:
+    match = peers(east=("CT_EAST", "")).match("ct_east", "192.0.2.1")
+    assert match.name is None
+    assert "case" in match.near_miss
+
+
+def test_stranger_is_no_near_miss() -> None:
+    match = peers(east=("CT", "")).match("MR", "192.0.2.1")
+    assert (match.name, match.near_miss) == (None, "")
+
+
+def test_host_name_is_looked_up() -> None:
+    assert peers(here=("CT", "localhost")).match("CT", "127.0.0.1").name == "here"
+
+
+def test_host_name_that_cannot_be_looked_up_matches_nobody() -> None:
+    assert peers(gone=("CT", "no-such-host.invalid")).match("CT", "127.0.0.1").name is None
+
+
+def test_mapped_address_of_the_configuration_matches_ipv4() -> None:
+    assert peers(here=("CT", "::ffff:192.0.2.1")).match("CT", "192.0.2.1").name == "here"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:0:0:0:0:1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+    ],
+)
+def test_plain_address(text: str, plain: str) -> None:
+    assert plain_address(text) == plain

@@ -1,0 +1,84 @@
+"""Which presentation contexts are accepted, and in which transfer syntax."""
+
+from __future__ import annotations
+
+import pytest
+from pydicom.uid import (
+    MPEG4HP41,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    MediaStorageDirectoryStorage,
+    RLELossless,
+)
+from pynetdicom.sop_class import _STORAGE_CLASSES, BasicFilmSession  # type: ignore[attr-defined]
+
+from dicomnode.dicom.sop_class import VERIFICATION
+from dicomnode.scp.presentation_contexts import ContextPolicy, PresentationContextSettings, Unlisted
+
+DEFAULT = ContextPolicy(PresentationContextSettings())
+PRIVATE = "1.2.826.0.1.3680043.9.9999.1"
+
+
+def test_supports_verification_and_every_storage_class_that_pynetdicom_knows() -> None:
+    assert DEFAULT.supports(VERIFICATION)
+    assert [uid for uid in _STORAGE_CLASSES.values() if not DEFAULT.supports(uid)] == []
+
+
+@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.5", "1.2.840.10008.5.1.1.29", "1.2.840.10008.5.1.4.1.1.12.3"])
+def test_supports_retired_storage_classes(uid: str) -> None:
+    assert DEFAULT.supports(uid)
+
+
+@pytest.mark.parametrize("uid", [BasicFilmSession, MediaStorageDirectoryStorage, "1.2.840.10008.1.20.1"])
+def test_does_not_support_what_is_no_storage_class(uid: str) -> None:
+    assert not DEFAULT.supports(uid)
+
+
+def test_private_and_newer_classes_follow_the_setting() -> None:
+    strict = ContextPolicy(PresentationContextSettings(unlisted_sop_classes=Unlisted.REJECT))
+    for uid in (PRIVATE, "1.2.840.10008.5.1.4.1.1.999"):
+        assert DEFAULT.supports(uid)
+        assert not strict.supports(uid)
+
+
+@pytest.mark.parametrize(
+    ("proposed", "chosen"),
+    [
+        ([ImplicitVRLittleEndian, ExplicitVRLittleEndian], ExplicitVRLittleEndian),
+        ([ExplicitVRBigEndian, ImplicitVRLittleEndian], ImplicitVRLittleEndian),
+        ([ImplicitVRLittleEndian, JPEG2000Lossless], ImplicitVRLittleEndian),
+        ([JPEG2000Lossless, ExplicitVRLittleEndian], JPEG2000Lossless),
+        ([JPEGBaseline8Bit], JPEGBaseline8Bit),
+        ([HTJ2KLossless], HTJ2KLossless),
+        ([MPEG4HP41], MPEG4HP41),
+        ([RLELossless, JPEG2000Lossless], RLELossless),
+        ([DeflatedExplicitVRLittleEndian], DeflatedExplicitVRLittleEndian),
+        ([ExplicitVRBigEndian], ExplicitVRBigEndian),
+        ([DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian], ExplicitVRLittleEndian),
+        ([PRIVATE, ImplicitVRLittleEndian], ImplicitVRLittleEndian),
+        ([PRIVATE], None),
+        ([], None),
+    ],
+)
+def test_chooses_the_transfer_syntax(proposed: list[str], chosen: str | None) -> None:
+    assert DEFAULT.choose(CTImageStorage, proposed) == chosen
+
+
+@pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.7.1"])
+def test_refuses_transfer_syntaxes_that_carry_no_whole_instance(uid: str) -> None:
+    assert DEFAULT.choose(CTImageStorage, [uid]) is None
+
+
+def test_private_transfer_syntaxes_follow_the_setting() -> None:
+    lenient = ContextPolicy(PresentationContextSettings(unlisted_transfer_syntaxes=Unlisted.ACCEPT))
+    assert lenient.choose(CTImageStorage, [PRIVATE]) == PRIVATE
+
+
+def test_verification_takes_no_compressed_syntax() -> None:
+    assert DEFAULT.choose(VERIFICATION, [JPEG2000Lossless]) is None
