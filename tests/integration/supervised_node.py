@@ -3,7 +3,7 @@
 The parent is a process of its own (``python supervised_node.py FOLDER``), because it owns its process's signals.
 
 In FOLDER: ``port`` is what it listens on, ``in-use`` the associations after a worker ended; ``workers`` says what the workers do:
-``serve``, ``crash``, ``unusable``, ``silent`` (hang once they are ready) or ``stubborn`` (do not leave).
+``serve``, ``crash``, ``unusable``, ``silent`` (the first hangs once it is ready) or ``stubborn`` (do not leave).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def serve(channel: WorkerChannel, folder: Path, kind: str, generation: int, tabl
         raise ConfigurationError(folder / "node.yaml", [Problem("tls", "no such file")])
     place = NodeTable.attach(table_fd).place(channel.place)
     channel.ready()
-    if kind == "silent":
+    if kind == "silent" and channel.name == "association-1":
         signal.pause()
     slots: dict[socket.socket, Slot] = {}
     while channel.stop() is Stop.NO:
