@@ -6,6 +6,7 @@ runs again in each of them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import resource
@@ -79,7 +80,8 @@ def _report(fd: int, target: Callable[..., object], args: tuple[object, ...]) ->
             told: tuple[object, str | None] = (target(*args), None)
         except DicomNodeError as error:
             told = (None, str(error))
-        end.sendall(pickle.dumps(told))
+        with contextlib.suppress(ConnectionError):  # the parent was killed meanwhile: nobody wants to know
+            end.sendall(pickle.dumps(told))
 
 
 def describe_exit(code: int) -> str:
