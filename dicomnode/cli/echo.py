@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
-
 from dicomnode.cli import configuration
 from dicomnode.config import Config
 from dicomnode.dicom.peer import PeerSettings, check_ae_title
+from dicomnode.errors import ConfigurationError
 from dicomnode.scu import verification
+from dicomnode.settings.document import Document, Plain
 from dicomnode.settings.faults import nearest
 
 
@@ -54,11 +54,12 @@ def _find(name: str, config: Config) -> PeerSettings:
 def _parse(text: str) -> PeerSettings:
     ae_title, _, address = text.rpartition("@")
     host, _, port = address.rpartition(":")
+    values: Plain = {"ae_title": ae_title, "host": host.strip("[]"), "port": port}
     try:
-        return PeerSettings.model_validate({"ae_title": ae_title, "host": host.strip("[]"), "port": port})
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise click.BadParameter(f"{text} is no AET@HOST:PORT: {reason}", param_hint="PEER") from error
+        return Document(text, values).check(PeerSettings)
+    except ConfigurationError as error:
+        faults = "; ".join(f"{problem.key}: {problem.text}" for problem in error.problems)
+        raise click.BadParameter(f"{text} is no AET@HOST:PORT: {faults}", param_hint="PEER") from error
 
 
 def _own_title(calling: str | None, config: Config) -> str:
