@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import click
+
 from dicomnode.cli import configuration
 from dicomnode.config import Config
 from dicomnode.dicom.peer import PeerSettings, check_ae_title
