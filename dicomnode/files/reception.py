@@ -1,0 +1,265 @@
+"""One data set on its way in: taken up as it comes, judged by others, then kept whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from typing import Protocol
+
+from blake3 import blake3
+
+from dicomnode.dicom.instance import StoreRequest
+from dicomnode.dicom.part10 import file_meta
+from dicomnode.errors import StorageError
+from dicomnode.files.folders import StudyFolders, as_name
+from dicomnode.files.incoming import Incoming
+from dicomnode.files.incoming_file import IncomingFile
+from dicomnode.files.settings import FilesSettings
+from dicomnode.files.space import FreeSpace
+from dicomnode.files.sync import storage_error
+
+RESERVED_AT_ONCE_BYTES = 256 * 1024
+PLACING_ATTEMPTS = 5
+"""How often a folder may vanish under a file that is being placed in it."""
+
+
+class MemoryShare(Protocol):
+    """What one association may take of the memory that all associations share."""
+
+    def reserve(self, size_bytes: int, /) -> bool:
+        """Take so much; False when it is not to be had."""
+
+    def give_back(self, size_bytes: int, /) -> None:
+        """Return what was reserved."""
+
+
+class Reception:
+    """Takes one data set in; used by its association's thread alone.
+
+    Bytes stay in memory while they are few and memory is to be had, and go to a file of their own from then on. Nothing raises
+    until the data set is asked for.
+    """
+
+    def __init__(
+        self,
+        request: StoreRequest,
+        *,
+        incoming: Incoming,
+        folders: StudyFolders,
+        space: FreeSpace,
+        settings: FilesSettings,
+        memory: MemoryShare | None,
+        durable: bool,
+    ) -> None:
+        self._request = request
+        self._incoming = incoming
+        self._folders = folders
+        self._space = space
+        self._threshold_bytes = settings.spool_threshold_bytes
+        self._memory = memory
+        self._durable = durable
+        self._reserved_bytes = 0
+        self._bytes = bytearray()
+        self._spool: IncomingFile | None = None
+        self._is_kept = False
+        """The spool is in its place: its names are no longer ours to remove."""
+        self._hash = blake3()
+        self._digest: bytes | None = None
+        self._dataset: memoryview | None = None
+        self._failure: StorageError | None = None
+        self.size_bytes = 0
+        """Of the data set, as far as it came."""
+        try:
+            space.check()
+        except StorageError as error:
+            self._failure = error
+
+    def write(self, fragment: memoryview) -> None:
+        """Take the next bytes; the buffer is reused after the call. What fails is told when the data set is asked for."""
+        self.size_bytes += len(fragment)
+        if self._failure is None:
+            try:
+                self._take(fragment)
+            except (OSError, MemoryError) as error:
+                self._fail(storage_error(error))
+
+    def discard(self) -> None:
+        """Drop what came, and what is held in memory of it; a file that was kept stays."""
+        self._dataset = None
+        self._bytes = bytearray()
+        self._give_back_memory()
+        if self._spool is not None:
+            with contextlib.suppress(OSError):  # what cannot be removed now is removed by recovery
+                self._spool.close() if self._is_kept else self._spool.remove()
+            self._spool = None
+
+    @property
+    def dataset(self) -> memoryview:
+        """The whole data set, until it is discarded: memory, or the mapped file.
+
+        Raises:
+            StorageError: something of it could not be written.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._dataset is None:
+            try:
+                self._dataset = self._spool.map() if self._spool else memoryview(self._bytes).toreadonly()
+            except OSError as error:
+                raise storage_error(error) from error
+        return self._dataset
+
+    @property
+    def digest(self) -> bytes:
+        """BLAKE3 of the data set's bytes."""
+        if self._digest is None:
+            self._digest = self._hash.digest() if self._spool else blake3(self._bytes).digest()
+        return self._digest
+
+    def keep(self, study_instance_uid: str, sop_instance_uid: str, sop_class_uid: str) -> Kept:
+        """Write the data set, where that is still to do, and place it in the study's folder; durable when this returns.
+
+        The UIDs are the data set's own, as they are: what is no UID becomes no path.
+
+        Raises:
+            StorageError: it could not be made durable; nothing of it is left.
+            OutOfSpaceError: because there is no room.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._space.check()
+            file = self._durable_file(self._meta(sop_class_uid, sop_instance_uid))
+            location = self._place(file, study_instance_uid, sop_instance_uid)
+        except OSError as error:
+            failure = storage_error(error)
+            self._fail(failure)
+            raise failure from error
+        if file is self._spool:
+            self._is_kept = True
+        else:
+            file.close()
+        return Kept(self._folders, file, location)
+
+    def _take(self, fragment: memoryview) -> None:
+        if self._spool is None:
+            if self._fits(len(fragment)):
+                self._bytes += fragment
+                return
+            self._spool = self._spill()
+        self._spool.write(fragment)
+        self._hash.update(fragment)
+
+    def _fits(self, size_bytes: int) -> bool:
+        wanted = len(self._bytes) + size_bytes
+        if wanted > self._threshold_bytes:
+            return False
+        if self._memory is None or wanted <= self._reserved_bytes:
+            return True
+        more = max(wanted - self._reserved_bytes, min(RESERVED_AT_ONCE_BYTES, self._threshold_bytes))
+        if not self._memory.reserve(more):
+            return False
+        self._reserved_bytes += more
+        return True
+
+    def _spill(self) -> IncomingFile:
+        meta = self._meta(self._request.sop_class_uid, self._request.sop_instance_uid)
+        spool = IncomingFile(self._incoming.partial(), meta, self._bytes)
+        self._hash.update(self._bytes)
+        self._bytes = bytearray()
+        self._give_back_memory()
+        return spool
+
+    def _give_back_memory(self) -> None:
+        if self._memory is not None and self._reserved_bytes:
+            self._memory.give_back(self._reserved_bytes)
+            self._reserved_bytes = 0
+
+    def _fail(self, failure: StorageError) -> None:
+        self._failure = failure
+        self.discard()
+
+    def _meta(self, sop_class_uid: str, sop_instance_uid: str) -> bytes:
+        return file_meta(
+            sop_class_uid,
+            sop_instance_uid,
+            self._request.transfer_syntax_uid,
+            self._request.sender.calling_ae_title,
+            self._request.sender.called_ae_title,
+        )
+
+    def _durable_file(self, meta: bytes) -> IncomingFile:
+        # A spool was begun with the UIDs of the request: a data set that names another instance is written anew.
+        file = self._spool if self._spool and self._spool.meta == meta else self._written(meta)
+        if not self._durable:
+            return file
+        try:
+            file.sync()
+        except OSError:
+            # The kernel may now count pages as clean that never reached the disk: a second sync of them would prove nothing.
+            return self._synced_anew(file, meta)
+        return file
+
+    def _synced_anew(self, failed: IncomingFile, meta: bytes) -> IncomingFile:
+        try:
+            file = self._written(meta)
+        finally:
+            failed.remove()
+        try:
+            file.sync()
+        except OSError:
+            file.remove()
+            raise
+        return file
+
+    def _written(self, meta: bytes) -> IncomingFile:
+        path = self._incoming.partial()
+        return self._spool.copy(path, meta, self.digest) if self._spool else IncomingFile(path, meta, self._bytes)
+
+    def _place(self, file: IncomingFile, study_instance_uid: str, sop_instance_uid: str) -> str:
+        """Link the file into a folder of the study; the incoming name says where, before the link is there.
+
+        Raises:
+            OSError: it cannot be placed; the file is removed.
+        """
+        try:
+            for _ in range(PLACING_ATTEMPTS):
+                folder = self._folders.folder_for(study_instance_uid)
+                location = f"{folder.location}/{as_name(sop_instance_uid)}_{self._incoming.unique()}.dcm"
+                file.move(self._incoming.path_for(location))
+                with contextlib.suppress(FileNotFoundError):  # somebody removed the folder: make it again
+                    self._folders.link(file.path, folder, location)
+                    return location
+            raise FileNotFoundError(errno.ENOENT, "the study's folder vanishes again and again")
+        except OSError:
+            file.remove()
+            raise
+
+
+class Kept:
+    """A file in its place, with a second name in ``incoming`` until its row is committed.
+
+    Neither `settle` nor `withdraw` was called: recovery decides, by the row.
+    """
+
+    __slots__ = ("_file_path", "_folders", "dataset_offset", "dataset_size_bytes", "location")
+
+    def __init__(self, folders: StudyFolders, file: IncomingFile, location: str) -> None:
+        self._folders = folders
+        self._file_path = file.path
+        self.location = location
+        """Relative to the folder of files."""
+        self.dataset_offset = len(file.meta)
+        """Bytes before the data set."""
+        self.dataset_size_bytes = file.size_bytes
+
+    def settle(self) -> None:
+        """The row is committed: the file is finished work."""
+        with contextlib.suppress(OSError):  # recovery finds the row
+            self._file_path.unlink()
+
+    def withdraw(self) -> None:
+        """The row was certainly not written: remove the file, by its own names only."""
+        with contextlib.suppress(OSError):  # recovery finds no row
+            self._folders.remove(self.location)
+            self._file_path.unlink()

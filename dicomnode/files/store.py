@@ -1,0 +1,130 @@
+"""The files that the node keeps: received, placed, read, removed."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from blake3 import blake3
+
+from dicomnode.dicom.instance import StoreRequest
+from dicomnode.dicom.part10 import FileMeta, read_file_meta
+from dicomnode.errors import DatasetError, StorageError, UnknownInstanceError
+from dicomnode.files.folders import StudyFolders
+from dicomnode.files.incoming import Incoming
+from dicomnode.files.reception import MemoryShare, Reception
+from dicomnode.files.settings import FilesSettings
+from dicomnode.files.space import FreeSpace
+from dicomnode.files.sync import storage_error
+
+DIGEST_ALGORITHM: Final = "blake3"
+INCOMING_NAME: Final = "incoming"
+"""The folder of unfinished work, beside the folder of files: on the same file system."""
+READ_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDataset:
+    """A kept data set, mapped until nobody holds it any more; it stays readable when its file is removed.
+
+    Attributes:
+        meta: what the file's head says.
+        dataset: its bytes.
+    """
+
+    meta: FileMeta
+    dataset: memoryview
+
+
+class Files:
+    """The folder of files as one process uses it; its threads may call at the same time."""
+
+    def __init__(self, root: Path, process: str, settings: FilesSettings, *, durable: bool) -> None:
+        """Make the folders that are missing, and take one for this process's unfinished work.
+
+        Args:
+            root: the folder of files.
+            process: names this process in ``incoming``; need not be unique.
+            durable: whether what is kept survives a power loss, not just the end of this process.
+
+        Raises:
+            StorageError: a folder cannot be made.
+        """
+        self._settings = settings
+        self._durable = durable
+        try:
+            self._folders = StudyFolders(root, durable=durable)
+            self._incoming = Incoming(root.parent / INCOMING_NAME, process, durable=durable)
+        except OSError as error:
+            raise storage_error(error) from error
+        self._space = FreeSpace(root, settings.free_space_floor_bytes)
+
+    def receive(self, request: StoreRequest, memory: MemoryShare | None = None) -> Reception:
+        """Where the bytes of the data set of ``request`` go; never raises, what fails is told when the data set is asked for.
+
+        Args:
+            memory: what the association may take of the memory for all associations; None for as much as it needs.
+        """
+        return Reception(
+            request,
+            incoming=self._incoming,
+            folders=self._folders,
+            space=self._space,
+            settings=self._settings,
+            memory=memory,
+            durable=self._durable,
+        )
+
+    def read(self, location: str) -> StoredDataset:
+        """The data set at ``location``.
+
+        Raises:
+            UnknownInstanceError: there is no such file.
+            StorageError: it cannot be read, or is damaged.
+        """
+        try:
+            with self._folders.path(location).open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            meta = read_file_meta(mapped)
+        except FileNotFoundError:
+            raise UnknownInstanceError(f"no file at {location}") from None
+        except (OSError, ValueError, DatasetError) as error:  # an empty file cannot be mapped
+            raise StorageError(f"file cannot be read: {location}: {error}") from error
+        return StoredDataset(meta, memoryview(mapped)[meta.dataset_offset :])
+
+    def digest(self, location: str) -> bytes:
+        """BLAKE3 of the data set at ``location``, read piece by piece.
+
+        Raises:
+            UnknownInstanceError: there is no such file.
+            StorageError: it cannot be read.
+        """
+        path = self._folders.path(location)
+        digest = blake3()
+        try:
+            with path.open("rb", buffering=0) as file:
+                file.seek(read_file_meta(path).dataset_offset)
+                while piece := file.read(READ_BYTES):
+                    digest.update(piece)
+        except FileNotFoundError:
+            raise UnknownInstanceError(f"no file at {location}") from None
+        except (OSError, DatasetError) as error:
+            raise StorageError(f"file cannot be read: {location}: {error}") from error
+        return digest.digest()
+
+    def remove(self, location: str) -> None:
+        """Remove the file at ``location``, once nothing in the index speaks of it; a missing one is no error.
+
+        Raises:
+            StorageError: it cannot be removed.
+        """
+        try:
+            self._folders.remove(location)
+        except OSError as error:
+            raise storage_error(error) from error
+
+    def close(self) -> None:
+        """Let go of this process's folder of unfinished work; what is left in it is for recovery."""
+        self._incoming.close()
