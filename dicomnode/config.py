@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from dicomnode.dicom.peer import AeTitle, PeerSettings
 from dicomnode.errors import ConfigurationError
+from dicomnode.files.settings import FilesSettings
 from dicomnode.limits import LimitSettings
 from dicomnode.logs import LogSettings
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
@@ -81,6 +82,7 @@ class Config(Settings):
     peers: Mapping[Annotated[str, AfterValidator(check_peer_name)], PeerSettings] = {}
     """The Application Entities that the node knows, each under a name of your choice."""
     presentation_contexts: PresentationContextSettings = PresentationContextSettings()
+    files: FilesSettings = FilesSettings()
     limits: LimitSettings = LimitSettings()
     processes: ProcessSettings = ProcessSettings()
     log: LogSettings = LogSettings()
@@ -143,7 +145,7 @@ def _anchored(settings: M, folder: Path) -> M:
 def _anchored_value(value: object, folder: Path) -> object:
     match value:
         case Path():
-            return folder / value.expanduser()
+            return Path(os.path.normpath(folder / value.expanduser()))
         case BaseModel():
             return _anchored(value, folder)
         case tuple():

@@ -49,5 +49,11 @@ def welcome(config: Config, path: Path | None) -> Iterator[str]:
     yield "Try in another terminal (echoscu and storescu: apt install dcmtk):"
     yield f"  echoscu {address}"
     yield f"  storescu {address} FILE.dcm"
-    yield f"  {shlex.quote(sys.argv[0])} studies{option}"
+    yield f"  {_program()} studies{option}"
     yield ""
+
+
+def _program() -> str:
+    """How this program was called, so that a person can call it again."""
+    called = Path(sys.argv[0])
+    return "python -m dicomnode" if called.name == "__main__.py" else shlex.quote(str(called))
