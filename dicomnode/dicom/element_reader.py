@@ -27,8 +27,6 @@ from dicomnode.dicom.value_representation import dictionary_vr
 
 _MAX_FRAGMENTS: Final = 4_000_000
 _MAX_FAULTS: Final = 100
-_WALKED_FOR_EACH_KEPT: Final = 4
-"""Elements that are read for each one that may be kept; then a peer wastes time."""
 _SEARCHED_BYTES: Final = 64 << 20
 """How far a delimiter is looked for when items do not follow each other."""
 _PADDING_BYTES: Final = 64 << 10
@@ -42,11 +40,20 @@ _SEQUENCE_END: Final = 0xFFFEE0DD
 
 
 class Limits(NamedTuple):
-    """How much of a data set is read: depth of sequences, elements kept, bytes inflated."""
+    """How much of a data set is read: depth of sequences, elements in all, bytes inflated."""
 
     depth: int
     elements: int
     inflated_bytes: int
+
+
+def looks_implicit(data: Buffer, pos: int, end: int, encoding: Encoding) -> bool:
+    """Whether the first element of a data set or item, which shows no VR, is one in implicit VR.
+
+    Else it is an explicit one whose VR is spoilt: the length that it has then would be at least 64 KiB in implicit VR.
+    """
+    length = encoding.read_length(data, pos + 4)[0]
+    return length == UNDEFINED_LENGTH or length <= min(0xFFFF, end - pos - 8)
 
 
 class Stop(Exception):  # noqa: N818 - no error: how reading ends early
@@ -68,15 +75,15 @@ class ElementReader:
     Attributes:
         faults: what was wrong.
         complete: everything up to the end was read and kept.
-        fragments: what was seen of encapsulated values, by their offset.
-        declared: the lengths that values which were cut claimed, by their offset.
+        fragments: what was seen of the top level's encapsulated values, by tag.
+        declared: the length that a value of the top level which was cut claimed, by tag.
     """
 
     def __init__(self, data: Buffer, limits: Limits) -> None:
         self._data = data
         self._size = len(data)
         self._limits = limits
-        self._left_to_keep = limits.elements
+        self._rounds = repeat(None, limits.elements)
         self._fragments_left = _MAX_FRAGMENTS
         self.faults: list[Fault] = []
         self.complete = True
@@ -111,7 +118,7 @@ class ElementReader:
         elements = item.elements
         last = tag = -1
         stop = end - 8
-        for _ in repeat(None, self._limits.elements):
+        for _ in self._rounds:
             if pos > stop:
                 break
             tag, vr, length, size = headers[read_header(data, pos)[0]]
@@ -141,7 +148,7 @@ class ElementReader:
                 return end
             elif length < UNDEFINED:
                 place = Place(end, encoding, depth, delimited)
-                if length == NO_VR and last < 0 and self._fits_implicit(pos, place):
+                if length == NO_VR and last < 0 and looks_implicit(data, pos, end, encoding):
                     self.fault(FaultKind.OTHER_ENCODING, tag, pos, "implicit VR where explicit VR is announced")
                     return self.read_elements(item, pos, end, _without_vr(encoding), depth, delimited=delimited)
                 vr, offset, length = self._read_doubtful(tag, pos, place)
@@ -163,17 +170,36 @@ class ElementReader:
 
     def _read_sequence(self, item: Item, tag: int, element: Element, end: int, encoding: Encoding, depth: int) -> int:
         """Read a sequence, of which ``element`` tells the VR that is written, into ``item``; the position behind it."""
-        vr, offset, length = element
+        vr, pos, length = element
+        data, item_number, read_item = self._data, encoding.item, encoding.read_item
         undefined = length == UNDEFINED
-        after = value_end = end if undefined else offset + length
+        value_end = end if undefined else pos + length
         if value_end > end:
-            self._note_overrun(tag, offset, end)
-            after = value_end = end
+            self._note_overrun(tag, pos, end)
+            value_end = end
         if depth >= self._limits.depth:
-            self._pass_over_too_deep(tag, offset, undefined=undefined)
-            item.elements[tag] = vr, offset, value_end - offset
-            return value_end
-        items, pos = self._read_items(offset, value_end, encoding, depth + 1)
+            return self._pass_over_too_deep(item, tag, (vr, pos, length), value_end)
+        items = []
+        stop = value_end - 8
+        while pos <= stop:
+            number, length = read_item(data, pos)
+            if number != item_number:
+                break
+            pos += 8
+            inner = Item()
+            inner.elements = {}
+            inner.items = NO_ITEMS
+            if length == UNDEFINED_LENGTH:
+                pos = self.read_elements(inner, pos, value_end, encoding, depth + 1, delimited=True)
+            else:
+                item_end = pos + length
+                if item_end > value_end:
+                    self._note_overrun(None, pos, value_end)
+                    item_end = value_end
+                self.read_elements(inner, pos, item_end, encoding, depth + 1)
+                pos = item_end
+            items.append(inner)
+        after = value_end
         if undefined:
             pos, after = self._find_sequence_end(tag, pos, end, encoding)
         elif pos != value_end:
@@ -181,57 +207,23 @@ class ElementReader:
                 FaultKind.BAD_ITEM, tag, pos, "no item where one must be; the rest of the sequence is passed over"
             )
             pos = value_end
+        offset = element[1]
         item.elements[tag] = vr, offset, pos - offset
         if item.items is NO_ITEMS:
-            item.items = {tag: items}
+            item.items = {tag: tuple(items)}
         else:
-            cast("dict[int, tuple[Item, ...]]", item.items)[tag] = items
+            cast("dict[int, tuple[Item, ...]]", item.items)[tag] = tuple(items)
         return after
 
-    def _read_items(self, pos: int, end: int, encoding: Encoding, depth: int) -> tuple[tuple[Item, ...], int]:
-        """The items from ``pos`` on, and the position where no further one begins."""
-        data, item_number, read_item = self._data, encoding.item, encoding.read_item
-        items = []
-        stop = end - 8
-        while pos <= stop:
-            number, length = read_item(data, pos)
-            if number != item_number:
-                break
-            pos += 8
-            item = Item()
-            elements: dict[int, Element] = {}
-            item.elements = elements
-            item.items = NO_ITEMS
-            if length == UNDEFINED_LENGTH:
-                pos = self.read_elements(item, pos, end, encoding, depth, delimited=True)
-            elif length:
-                item_end = pos + length
-                if item_end > end:
-                    self._note_overrun(None, pos, end)
-                    item_end = end
-                self.read_elements(item, pos, item_end, encoding, depth)
-                pos = item_end
-            self._left_to_keep -= 1 + len(elements)
-            if self._left_to_keep >= 0 or self._may_keep(pos):
-                items.append(item)
-        return tuple(items), pos
-
-    def _may_keep(self, pos: int) -> bool:
-        """False: there are more elements than may be kept, so that items are passed over until they are far too many."""
-        self.complete = False
-        detail = f"more than {self._limits.elements} elements"
-        if self._left_to_keep < -_WALKED_FOR_EACH_KEPT * self._limits.elements:
-            self._give_up(FaultKind.HEADER_TOO_LARGE, None, pos, detail)
-        if not any(fault.kind is FaultKind.HEADER_TOO_LARGE for fault in self.faults):
-            self.fault(FaultKind.HEADER_TOO_LARGE, None, pos, detail)
-        return False
-
-    def _pass_over_too_deep(self, tag: int, offset: int, *, undefined: bool) -> None:
+    def _pass_over_too_deep(self, item: Item, tag: int, element: Element, value_end: int) -> int:
+        vr, offset, length = element
         detail = f"sequences nested deeper than {self._limits.depth}"
-        if undefined:
+        if length == UNDEFINED:
             self._give_up(FaultKind.TOO_DEEP, tag, offset, detail)
-        self.complete = False
         self.fault(FaultKind.TOO_DEEP, tag, offset, detail)
+        self.complete = False
+        item.elements[tag] = vr, offset, value_end - offset
+        return value_end
 
     def _read_unknown(self, item: Item, tag: int, element: Element, place: Place) -> int:
         """Read what has the VR UN or an undefined length: a sequence, fragments or a value; the position behind it."""
@@ -268,7 +260,8 @@ class ElementReader:
         walked = walk_fragments(self._data, offset, end, encoding, self._fragments_left)
         self._fragments_left -= walked.items
         item.elements[tag] = vr, offset, UNDEFINED
-        self.fragments[offset] = walked
+        if place.depth == 0:
+            self.fragments[tag] = walked
         if walked.delimited:
             return walked.end + 8
         if self._fragments_left <= 0:
@@ -278,7 +271,6 @@ class ElementReader:
             self._note_overrun(tag, min(walked.end, end), end)
             return end
         self.fault(FaultKind.BAD_ITEM, tag, min(walked.end, end), "neither a fragment nor the delimiter")
-        self.fragments[offset] = walked._replace(end=found)
         return min(found + 8, end)
 
     def _encoding_of_items(self, tag: int, offset: int, length: int, place: Place) -> Encoding | None:
@@ -323,10 +315,6 @@ class ElementReader:
             return place.delimited
         return following > tag and length >= LONG and pos + 8 + max(length, 0) <= place.end
 
-    def _fits_implicit(self, pos: int, place: Place) -> bool:
-        length = place.encoding.read_length(self._data, pos + 4)[0]
-        return length == UNDEFINED_LENGTH or pos + 8 + length <= place.end
-
     def _is_padding(self, pos: int) -> bool:
         rest = self._size - pos
         return rest <= _PADDING_BYTES and not bytes(self._data[pos:]).strip(b"\0")
@@ -347,7 +335,8 @@ class ElementReader:
         if pos > place.end:
             self._note_overrun(tag, place.end, place.end)
             vr, offset, length = item.elements[tag]
-            self.declared[offset] = length
+            if place.depth == 0:
+                self.declared[tag] = length
             item.elements[tag] = vr, min(offset, place.end), max(place.end - offset, 0)
         elif place.depth == 0 and not bytes(self._data[pos : place.end]).strip(b"\0"):
             self.fault(FaultKind.TRAILING_PADDING, None, pos, f"{place.end - pos} zero bytes after the last element")

@@ -20,11 +20,10 @@ from dicomnode.dicom.element_header import (
     IMPLICIT_BIG,
     IMPLICIT_LITTLE,
     UNDEFINED,
-    UNDEFINED_LENGTH,
     Encoding,
     are_vr_letters,
 )
-from dicomnode.dicom.element_reader import ElementReader, Limits, Stop
+from dicomnode.dicom.element_reader import ElementReader, Limits, Stop, looks_implicit
 from dicomnode.dicom.inflate import Inflater
 from dicomnode.dicom.scanned import (
     NO_ITEMS,
@@ -43,8 +42,8 @@ __all__ = ["PIXEL_DATA", "UNDEFINED", "Element", "Fault", "FaultKind", "Item", "
 
 MAX_DEPTH: Final = 32
 """Sequences within sequences; those of practice stay below ten."""
-MAX_ELEMENTS: Final = 250_000
-"""Elements kept of one data set, those of its items included: some 60 MB. A multiframe image has 10 to 60 for each frame."""
+MAX_ELEMENTS: Final = 500_000
+"""Elements, items and delimiters of one data set: 100 MB at most. A multiframe image has 10 to 60 for each frame."""
 MAX_INFLATED_BYTES: Final = 64 << 20
 """How far a deflated data set is inflated to find its pixel data."""
 
@@ -69,7 +68,7 @@ def scan(
         data: a whole data set, without preamble and file meta information; maybe a mapped file.
         transfer_syntax_uid: what the presentation context or the file meta information announces.
         max_depth: of sequences within sequences.
-        max_elements: that are kept; items beyond are passed over.
+        max_elements: items and delimiters included; what follows is not read.
         max_inflated_bytes: of a deflated data set.
     """
     syntax = transfer_syntax(transfer_syntax_uid)
@@ -131,8 +130,7 @@ def _encoding_found(reader: ElementReader, data: Buffer, syntax: TransferSyntax)
     if are_vr_letters(first[4:6]):
         implicit_vr = False
     elif not implicit_vr:
-        length = int.from_bytes(first[4:], "big" if big_endian else "little")
-        implicit_vr = length == UNDEFINED_LENGTH or length <= len(data) - len(first)
+        implicit_vr = looks_implicit(data, 0, len(data), _ENCODINGS[False, big_endian])
     found = _ENCODINGS[implicit_vr, big_endian]
     if found is not announced:
         reader.fault(FaultKind.OTHER_ENCODING, None, 0, f"{found} where {announced} is announced")
@@ -145,8 +143,8 @@ def _pixel_data(reader: ElementReader, scanned: ScannedDataset) -> PixelData | N
         if element is not None:
             vr, offset, length = element
             if length != UNDEFINED:
-                return PixelData(tag, vr, offset, reader.declared.get(offset, length), length, None)
-            fragments = reader.fragments[offset]
+                return PixelData(tag, vr, offset, reader.declared.get(tag, length), length, None)
+            fragments = reader.fragments[tag]
             return PixelData(tag, vr, offset, None, fragments.size_bytes, fragments.items)
     return None
 
