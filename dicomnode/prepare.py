@@ -1,8 +1,8 @@
 """Before the workers: take the data folder, and bring it into a state that they can build on.
 
-`take_data_folder` runs in the parent, because the lock must live as long as the node: the parent and every process that it
-starts hold the same locked descriptor, so the kernel lets go of it with the last of them, however they end. `prepare` then does
-what may take long or fail in a process of its own, which opens the index and ends before a worker does.
+The parent takes the folder, because the lock must live as long as the node: the parent and every process that it starts hold the
+same locked descriptor, so the kernel lets go of it with the last of them, however they end. What may take long or fail is done in a
+process of its own, which has ended before a worker opens the index.
 """
 
 from __future__ import annotations
@@ -12,12 +12,20 @@ import os
 import pwd
 import re
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import structlog
 
+from dicomnode import logs
 from dicomnode.errors import DataFolderError
+from dicomnode.files import recover
+from dicomnode.index import Durability, Index, IndexSettings
+from dicomnode.logs import LogSettings
+from dicomnode.supervisor import run_to_end
 
+FILES_NAME = "files"
+"""The folder of the kept files, in the data folder."""
 LOCK_NAME = "lock"
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "fuse.glusterfs"})
 """Where locks or syncs do not hold as SQLite and a durable store need them."""
@@ -26,6 +34,31 @@ FORBIDDEN_MODE = 0o027
 LOCK_POLL_S = 0.1
 
 log = structlog.get_logger()
+
+
+def prepare(folder: Path, index: IndexSettings, log_settings: LogSettings, *, wait_s: float) -> int:
+    """Take the data folder for this node, make or migrate its index, and finish what a crash left.
+
+    Args:
+        folder: absolute; made if it is not there.
+        index: how the index is opened.
+        log_settings: how the process that does it logs.
+        wait_s: how long workers of a node that was killed may take to leave the folder.
+
+    Returns:
+        The locked descriptor, to be kept open and to be inherited by every process that works in the folder.
+
+    Raises:
+        DataFolderError: another node has it, it belongs to another user, cannot be written, is on a network file system, was
+            written by a newer version, or cannot be read.
+    """
+    lock = take_data_folder(folder, wait_s=wait_s)
+    try:
+        run_to_end("prepare", _prepare, folder, index, log_settings, descriptors=(lock,))
+    except DataFolderError:
+        os.close(lock)
+        raise
+    return lock
 
 
 def take_data_folder(folder: Path, *, wait_s: float) -> int:
@@ -38,7 +71,7 @@ def take_data_folder(folder: Path, *, wait_s: float) -> int:
         wait_s: how long workers of a node that was killed may take to leave the folder.
 
     Returns:
-        The locked descriptor, to be kept open and to be inherited by every process that works in the folder.
+        The locked descriptor.
 
     Raises:
         DataFolderError: another node has it, it belongs to another user, cannot be written, or is on a network file system.
@@ -77,6 +110,22 @@ def become_owner_of(folder: Path) -> None:
     os.setgroups([])
     os.setgid(group)
     os.setuid(owner)
+
+
+def _prepare(folder: Path, index_settings: IndexSettings, log_settings: LogSettings) -> None:
+    """What the process of its own does."""
+    logs.configure(log_settings, worker="prepare")
+    started = time.monotonic()
+    index = Index(folder, index_settings, durability=Durability.FULL)
+    index.prepare()
+    index.sync()  # a row that a leftover rests on must not be lost after the leftover is gone
+    try:
+        report = recover(folder / FILES_NAME, index.instances.has_location)
+    except OSError as error:
+        raise DataFolderError(f"leftovers in data folder {folder} cannot be dealt with: {error.strerror}") from error
+    finally:
+        index.close()
+    log.info("data_folder.prepared", **asdict(report), duration_ms=round(1000 * (time.monotonic() - started)))
 
 
 def file_system_of(folder: Path, mount_table: str) -> str:

@@ -1,10 +1,12 @@
-"""Who may have the data folder, and what is said to whom it is refused."""
+"""Who may have the data folder, what is said to whom it is refused, and what is in it afterwards."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +18,9 @@ import structlog
 from structlog.typing import EventDict
 
 from dicomnode.errors import DataFolderError
-from dicomnode.prepare import file_system_of, take_data_folder
+from dicomnode.index import Durability, Index, IndexSettings
+from dicomnode.logs import LogSettings
+from dicomnode.prepare import file_system_of, prepare, take_data_folder
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -185,3 +189,45 @@ def test_tells_the_file_system_of_the_deepest_mount() -> None:
 def test_of_two_mounts_on_one_point_the_later_one_counts() -> None:
     table = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 8:2 / /data rw - xfs /dev/b rw\n31 30 0:9 / /data rw - nfs4 s:/d rw\n"
     assert file_system_of(Path("/data"), table) == "nfs4"
+
+
+def test_makes_an_index_that_is_ready_for_workers(folder: Path) -> None:
+    os.close(prepare(folder, IndexSettings(), LogSettings(), wait_s=0))
+    index = Index(folder, IndexSettings(), durability=Durability.FULL)
+    assert index.summary().instances == 0
+    index.close()
+
+
+def test_removes_what_a_crash_left_and_says_how_much(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder.mkdir(mode=0o700)
+    leftover = folder / "incoming" / "association-1.0123abcd" / "0123abcd-1.part"
+    leftover.parent.mkdir(parents=True)
+    leftover.touch()
+    os.close(prepare(folder, IndexSettings(), LogSettings(), wait_s=0))
+    assert not leftover.parent.exists()
+    [line] = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert (line["event"], line["removed"]) == ("data_folder.prepared", 1)
+
+
+def test_holds_the_folder_as_long_as_the_descriptor_lives(folder: Path) -> None:
+    lock = prepare(folder, IndexSettings(), LogSettings(), wait_s=0)
+    assert f"in use by another node, process {os.getpid()}" in ask_for(folder)
+    os.close(lock)
+    assert ask_for(folder) == ""
+
+
+def test_refuses_an_index_of_a_newer_version_and_leaves_the_folder(folder: Path) -> None:
+    os.close(prepare(folder, IndexSettings(), LogSettings(), wait_s=0))
+    connection = sqlite3.connect(folder / "index.sqlite")
+    connection.execute("PRAGMA user_version = 1000000")
+    connection.close()
+    with pytest.raises(DataFolderError, match="newer"):
+        prepare(folder, IndexSettings(), LogSettings(), wait_s=0)
+    assert ask_for(folder) == ""
+
+
+def ask_for(folder: Path) -> str:
+    """What another process is told that wants the folder; empty when it gets it."""
+    attempt = f"try: {TAKE}\nexcept DataFolderError as error: print(error, end='')"
+    with Elsewhere(folder, attempt) as process:
+        return process.said
