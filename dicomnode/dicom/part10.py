@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from dicomnode import __version__
+from dicomnode.dicom.scanned import Buffer
 from dicomnode.dicom.transfer_syntax import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -26,7 +27,6 @@ IMPLEMENTATION_CLASS_UID: Final = "2.25.166054577076579835088461938463850880382"
 """Names dicomnode among implementations; made from a UUID (PS3.5 Section B.2), and never to change."""
 IMPLEMENTATION_VERSION_NAME: Final = f"DICOMNODE_{__version__}"[:16]
 
-Buffer = bytes | bytearray | memoryview | mmap.mmap
 
 _PREAMBLE: Final = b"\0" * 128 + b"DICM"
 _GROUP: Final = 0x0002
@@ -64,19 +64,17 @@ def file_meta(
         source_ae_title: of the Application Entity that sent the data set over the network; empty when there was none.
         receiving_ae_title: our own, as the sender called us.
     """
-    elements = [
-        struct.pack("<HH2sHI2s", _GROUP, 0x0001, b"OB", 0, 2, b"\0\x01"),
-        _element(_SOP_CLASS_UID, b"UI", sop_class_uid),
-        _element(_SOP_INSTANCE_UID, b"UI", sop_instance_uid),
-        _element(_TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid),
-        _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
-        _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
-    ]
+    group = (
+        _VERSION
+        + _element(_SOP_CLASS_UID, b"UI", sop_class_uid)
+        + _element(_SOP_INSTANCE_UID, b"UI", sop_instance_uid)
+        + _element(_TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid)
+        + _IMPLEMENTATION
+    )
     if source_ae_title:
-        elements += [_element(0x0016, b"AE", source_ae_title), _element(0x0017, b"AE", source_ae_title)]
+        group += _element(0x0016, b"AE", source_ae_title) + _element(0x0017, b"AE", source_ae_title)
     if receiving_ae_title:
-        elements.append(_element(0x0018, b"AE", receiving_ae_title))
-    group = b"".join(elements)
+        group += _element(0x0018, b"AE", receiving_ae_title)
     return _PREAMBLE + struct.pack("<HH2sHI", _GROUP, 0x0000, b"UL", 4, len(group)) + group
 
 
@@ -107,14 +105,6 @@ def read_file_meta(source: Buffer | Path) -> FileMeta:
         sop_instance_uid=values.get(_SOP_INSTANCE_UID, ""),
         dataset_offset=offset,
     )
-
-
-def _element(element: int, vr: bytes, text: str) -> bytes:
-    """An element of group 0002 with a short value; a value longer than its length field is cut."""
-    value = text.encode("ascii", "replace")[:0xFFFE]
-    if len(value) % 2:
-        value += b"\0" if vr == b"UI" else b" "
-    return struct.pack("<HH2sH", _GROUP, element, vr, len(value)) + value
 
 
 def _start(buffer: Buffer) -> int:
@@ -162,3 +152,17 @@ def _guess_transfer_syntax(buffer: Buffer, offset: int) -> str:
         if is_likely and (length == _UNDEFINED_LENGTH or length <= len(buffer) - offset - 8):
             return IMPLICIT_VR_LITTLE_ENDIAN
     raise DatasetError("not a DICOM file", offset)
+
+
+def _element(element: int, vr: bytes, text: str) -> bytes:
+    """An element of group 0002 with a short value; a value longer than its length field is cut."""
+    value = text.encode("ascii", "replace")[:0xFFFE]
+    if len(value) % 2:
+        value += b"\0" if vr == b"UI" else b" "
+    return struct.pack("<HH2sH", _GROUP, element, vr, len(value)) + value
+
+
+_VERSION: Final = struct.pack("<HH2sHI2s", _GROUP, 0x0001, b"OB", 0, 2, b"\0\x01")
+_IMPLEMENTATION: Final = _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID) + _element(
+    0x0013, b"SH", IMPLEMENTATION_VERSION_NAME
+)

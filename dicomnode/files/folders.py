@@ -19,8 +19,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from dicomnode.errors import UnknownInstanceError
-from dicomnode.files.incoming import FOLDER_MODE
-from dicomnode.files.sync import sync_folder
+from dicomnode.files.sync import FOLDER_MODE, make_folder, sync_folder
 
 ENTRIES_PER_FOLDER = 2000
 ENTRIES_BETWEEN_COUNTS = 250
@@ -72,7 +71,7 @@ class StudyFolders:
         self._durable = durable
         self._folders: OrderedDict[str, Folder] = OrderedDict()
         self._lock = threading.Lock()
-        root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        make_folder(root)
         if durable:
             sync_folder(root.parent)
 
@@ -145,7 +144,7 @@ class StudyFolders:
             OSError: it failed.
         """
         target = self.path(location)
-        target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        self._make(location.rpartition("/")[0])
         os.link(source, target)
         for folder in (*self._up(target.parent), self.root):
             sync_folder(folder)
@@ -164,12 +163,19 @@ class StudyFolders:
         while True:
             try:
                 location, entries = self._filling(study)
-                (self.root / location).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+                self._make(location)
                 return Folder(self.root, location, min(ENTRIES_BETWEEN_COUNTS, ENTRIES_PER_FOLDER - entries) - 1)
             except FileNotFoundError:
                 if not self.root.is_dir():
                     raise
                 # another process removed the empty folder in between
+
+    def _make(self, location: str) -> None:
+        """Make a folder and its parents up to the root: a root that is gone is a disk that is gone, and stays so."""
+        folder = self.root
+        for name in location.split("/"):
+            folder /= name
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
     def _filling(self, study: str) -> tuple[str, int]:
         """The study's folder that is being filled, which may not be there yet, and how many entries it has."""

@@ -13,10 +13,7 @@ import os
 import secrets
 from pathlib import Path
 
-from dicomnode.files.sync import sync_folder
-
-FOLDER_MODE = 0o750
-FILE_MODE = 0o640
+from dicomnode.files.sync import FOLDER_MODE, make_folder, sync_folder
 
 _SEPARATOR = ","
 """Stands for ``/`` in a name; no location holds one."""
@@ -33,7 +30,7 @@ class Incoming:
             incoming: what holds the folders of all processes.
             process: names the process to a person who looks there.
         """
-        incoming.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        make_folder(incoming)
         while True:
             self.token = secrets.token_hex(4)
             self.path = incoming / f"{process}.{self.token}"

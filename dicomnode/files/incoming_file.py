@@ -9,8 +9,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from dicomnode.files.incoming import FILE_MODE
-from dicomnode.files.sync import write_all
+from dicomnode.files.sync import FILE_MODE, write_all
 
 COPY_BYTES = 1024 * 1024
 
@@ -61,9 +60,10 @@ class IncomingFile:
         os.fdatasync(self._fd)
 
     def move(self, path: Path) -> None:
-        """Give it another name in the incoming folder."""
-        self.path.rename(path)
-        self.path = path
+        """Give it this name in the incoming folder, if it has another."""
+        if path != self.path:
+            self.path.rename(path)
+            self.path = path
 
     def copy(self, path: Path, meta: bytes, digest: bytes) -> IncomingFile:
         """The same data set, written anew behind another head.

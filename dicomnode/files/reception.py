@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from pathlib import Path
 from typing import Protocol
 
 from blake3 import blake3
@@ -11,7 +12,7 @@ from blake3 import blake3
 from dicomnode.dicom.instance import StoreRequest
 from dicomnode.dicom.part10 import file_meta
 from dicomnode.errors import StorageError
-from dicomnode.files.folders import StudyFolders, as_name
+from dicomnode.files.folders import Folder, StudyFolders, as_name
 from dicomnode.files.incoming import Incoming
 from dicomnode.files.incoming_file import IncomingFile
 from dicomnode.files.settings import FilesSettings
@@ -129,8 +130,9 @@ class Reception:
             raise self._failure
         try:
             self._space.check()
-            file = self._durable_file(self._meta(sop_class_uid, sop_instance_uid))
-            location = self._place(file, study_instance_uid, sop_instance_uid)
+            folder, location = self._choose_place(study_instance_uid, sop_instance_uid)
+            file = self._durable_file(self._meta(sop_class_uid, sop_instance_uid), self._incoming.path_for(location))
+            location = self._place(file, folder, location, study_instance_uid, sop_instance_uid)
         except OSError as error:
             failure = storage_error(error)
             self._fail(failure)
@@ -188,9 +190,10 @@ class Reception:
             self._request.sender.called_ae_title,
         )
 
-    def _durable_file(self, meta: bytes) -> IncomingFile:
+    def _durable_file(self, meta: bytes, path: Path) -> IncomingFile:
+        """The data set behind ``meta`` in a file, synced: the spool, or one that is written now, at ``path``."""
         # A spool was begun with the UIDs of the request: a data set that names another instance is written anew.
-        file = self._spool if self._spool and self._spool.meta == meta else self._written(meta)
+        file = self._spool if self._spool and self._spool.meta == meta else self._written(meta, path)
         if not self._durable:
             return file
         try:
@@ -202,7 +205,7 @@ class Reception:
 
     def _synced_anew(self, failed: IncomingFile, meta: bytes) -> IncomingFile:
         try:
-            file = self._written(meta)
+            file = self._written(meta, self._incoming.partial())
         finally:
             failed.remove()
         try:
@@ -212,24 +215,29 @@ class Reception:
             raise
         return file
 
-    def _written(self, meta: bytes) -> IncomingFile:
-        path = self._incoming.partial()
+    def _written(self, meta: bytes, path: Path) -> IncomingFile:
         return self._spool.copy(path, meta, self.digest) if self._spool else IncomingFile(path, meta, self._bytes)
 
-    def _place(self, file: IncomingFile, study_instance_uid: str, sop_instance_uid: str) -> str:
-        """Link the file into a folder of the study; the incoming name says where, before the link is there.
+    def _choose_place(self, study_instance_uid: str, sop_instance_uid: str) -> tuple[Folder, str]:
+        """A folder with room, and a location in it that was never given."""
+        folder = self._folders.folder_for(study_instance_uid)
+        return folder, f"{folder.location}/{as_name(sop_instance_uid)}_{self._incoming.unique()}.dcm"
+
+    def _place(
+        self, file: IncomingFile, folder: Folder, location: str, study_instance_uid: str, sop_instance_uid: str
+    ) -> str:
+        """Link the file into the folder, or into another when that one vanished; its incoming name says where beforehand.
 
         Raises:
             OSError: it cannot be placed; the file is removed.
         """
         try:
             for _ in range(PLACING_ATTEMPTS):
-                folder = self._folders.folder_for(study_instance_uid)
-                location = f"{folder.location}/{as_name(sop_instance_uid)}_{self._incoming.unique()}.dcm"
                 file.move(self._incoming.path_for(location))
-                with contextlib.suppress(FileNotFoundError):  # somebody removed the folder: make it again
+                with contextlib.suppress(FileNotFoundError):
                     self._folders.link(file.path, folder, location)
                     return location
+                folder, location = self._choose_place(study_instance_uid, sop_instance_uid)
             raise FileNotFoundError(errno.ENOENT, "the study's folder vanishes again and again")
         except OSError:
             file.remove()

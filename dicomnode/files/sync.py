@@ -1,4 +1,4 @@
-"""From the page cache to the disk, and what a failing disk means to a sender."""
+"""Folders and bytes made, brought from the page cache to the disk, and what a failing disk means to a sender."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dicomnode.errors import OutOfSpaceError, StorageError
+
+FOLDER_MODE = 0o750
+FILE_MODE = 0o640
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -21,6 +24,19 @@ def write_all(fd: int, *buffers: bytes | bytearray | memoryview) -> None:
         remaining = _without(remaining, written)
         size -= written
         written = os.writev(fd, remaining)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and the parents that are missing, all closed to others; nothing happens when it is there.
+
+    Raises:
+        OSError: it cannot be made, or somebody removes its parents at the same time.
+    """
+    try:
+        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    except FileNotFoundError:
+        make_folder(path.parent)
+        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
 def sync_folder(path: Path) -> None:
