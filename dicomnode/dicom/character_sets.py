@@ -16,12 +16,14 @@ from pydicom.charset import python_encoding
 _DEFAULT: Final = "latin_1"
 """In place of ASCII: what undeclared bytes most often are, and every byte has a character."""
 
+_DEFAULT_TERMS: Final = frozenset({"", "ISO_IR 6", "ISO 2022 IR 6"})
+
 _NEWER_THAN_THE_TABLE: Final = {"ISO_IR 203": "iso8859_15", "ISO 2022 IR 203": "iso8859_15"}
 
 _WITHOUT_EXTENSIONS: Final = frozenset({"ISO_IR 192", "GB18030", "GBK"})
 """Used alone: an escape character is no switch, and further sets mean nothing (PS3.3 Table C.12-5)."""
 
-_UNLISTED_SPELLINGS: Final = re.compile(r"ISO[-_ ]?(?:(2022)[-_ ])?IR[-_ ]?(\d+)", re.IGNORECASE)
+_SPELLINGS: Final = re.compile(r"ISO[-_ ]?(?:(2022)[-_ ])?IR[-_ ]?(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,13 @@ class CharacterSet:
             return text.encode("ascii")
         if len(self.terms) > 1 and self.terms[0] not in _WITHOUT_EXTENSIONS:
             return self._encode_extended(text, _RESETS_IN_NAMES if is_name else _RESETS)
-        pieces = [_encode_character(character, self.codec) for character in text if self.terms]
-        return b"".join(piece for piece in pieces if piece is not None) if pieces and None not in pieces else None
+        pieces = [_encode_character(character, self._first_codec) for character in text]
+        return None if None in pieces else b"".join(piece for piece in pieces if piece is not None)
+
+    @property
+    def _first_codec(self) -> str:
+        """For writing: the default repertoire has nothing but ASCII, however generously it is read."""
+        return self.codec if self.terms and self.terms[0] not in _DEFAULT_TERMS else "ascii"
 
     def _decode_extended(self, value: bytes, resets: frozenset[str]) -> str:
         initial_g1 = _CodeElement(self.codec, in_g0=False)
@@ -160,7 +167,7 @@ class CharacterSet:
 
     def _find(self, character: str, g0: bytes, g1: bytes) -> tuple[bytes, bytes | None]:
         """The escape sequence that must be in force for ``character``, rather one that is already, and its bytes."""
-        if not g1 and (piece := _encode_character(character, self.codec)) is not None:
+        if not g1 and (piece := _encode_character(character, self._first_codec)) is not None:
             return b"", piece
         for escape in (g0, g1, *(escape for term in self.terms for escape in _ESCAPES_OF_TERM.get(term, ()))):
             element = _ESCAPES.get(escape)
@@ -173,7 +180,7 @@ class CharacterSet:
 
 
 def _encode_character(character: str, codec: str, prefix: bytes = b"") -> bytes | None:
-    """The bytes of one character that is no ASCII, without escape sequences."""
+    """The bytes of one character, without escape sequences; None when the codec lacks it."""
     try:
         encoded = character.encode(codec)
     except UnicodeEncodeError:
@@ -200,7 +207,7 @@ def character_set(specific_character_set: str) -> CharacterSet:
 
 
 def _spelled(term: str) -> str:
-    match = _UNLISTED_SPELLINGS.fullmatch(term)
+    match = _SPELLINGS.fullmatch(term)
     if match is None:
         return term
     return f"ISO 2022 IR {match[2]}" if match[1] else f"ISO_IR {match[2]}"
@@ -208,7 +215,7 @@ def _spelled(term: str) -> str:
 
 def _codec(term: str) -> str | None:
     """The Python codec of bytes from 80H on; those below are ASCII unless an escape sequence says otherwise."""
-    if term in ("", "ISO_IR 6", "ISO 2022 IR 6"):
+    if term in _DEFAULT_TERMS:
         return _DEFAULT
     if term in ("ISO 2022 IR 87", "ISO 2022 IR 159"):
         return "iso2022_jp_2"

@@ -92,11 +92,11 @@ class ElementReader:
 
     def fault(self, kind: FaultKind, tag: int | None, offset: int, detail: str) -> None:
         """Note a fault; a second one of the same kind at the same byte is the same one, seen from further out."""
-        if kind is FaultKind.TRUNCATED:
+        is_final = kind is FaultKind.TRUNCATED
+        if is_final:
             self.complete = False
-        if len(self.faults) < _MAX_FAULTS and not (
-            self.faults and self.faults[-1].kind is kind and self.faults[-1].offset == offset
-        ):
+        is_same = self.faults and self.faults[-1].kind is kind and self.faults[-1].offset == offset
+        if not is_same and (is_final or len(self.faults) < _MAX_FAULTS):
             self.faults.append(Fault(kind, tag, offset, detail))
 
     # One loop for all that is read, and plain arguments: it decides what receiving an instance costs.
@@ -143,7 +143,7 @@ class ElementReader:
                     return offset if tag == _ITEM_END else pos
                 pos = offset
                 continue
-            elif tag == 0 and depth == 0 and self._is_padding(pos):
+            elif tag == 0 and depth == 0 and pos and self._is_padding(pos):
                 self.fault(FaultKind.TRAILING_PADDING, None, pos, f"{end - pos} zero bytes after the last element")
                 return end
             elif length < UNDEFINED:
@@ -338,7 +338,7 @@ class ElementReader:
             if place.depth == 0:
                 self.declared[tag] = length
             item.elements[tag] = vr, min(offset, place.end), max(place.end - offset, 0)
-        elif place.depth == 0 and not bytes(self._data[pos : place.end]).strip(b"\0"):
+        elif place.depth == 0 and pos and self._is_padding(pos):
             self.fault(FaultKind.TRAILING_PADDING, None, pos, f"{place.end - pos} zero bytes after the last element")
         else:
             self._note_overrun(None, pos, place.end)
@@ -351,7 +351,7 @@ class ElementReader:
             self.fault(FaultKind.BAD_ITEM, tag, offset, "reaches past the item that holds it")
 
     def _give_up(self, kind: FaultKind, tag: int | None, offset: int, detail: str) -> NoReturn:
-        self.fault(kind, tag, offset, detail)
+        self.faults.append(Fault(kind, tag, offset, detail))
         self.complete = False
         raise Stop
 

@@ -105,7 +105,7 @@ class ScannedDataset(Item):
         transfer_syntax: as announced.
         implicit_vr: as found.
         big_endian: as found.
-        faults: in the order of the stream, at most a hundred.
+        faults: in the order of the stream; of many the first hundred, and what ended the reading.
         complete: everything was read up to the end, or in a deflated data set up to the pixel data.
         pixel_data: None when there is none.
     """

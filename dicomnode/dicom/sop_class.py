@@ -44,6 +44,13 @@ def may_be_storage(sop_class_uid: str) -> bool:
     return is_private(sop_class_uid) or sop_class_uid.startswith(_COMPOSITE_STORAGE_ROOT)
 
 
+@lru_cache(maxsize=1024)
+def is_image_storage(sop_class_uid: str) -> bool:
+    """Whether its instances are images: named so by the standard (PS3.4 Table B.5-1)."""
+    name = UID_dictionary.get(sop_class_uid, ("",))[0]
+    return " Image Storage" in name and is_standard_storage(sop_class_uid)
+
+
 @lru_cache(maxsize=1)
 def _standard_storage() -> frozenset[str]:
     return _NEWER_THAN_THE_TABLES | frozenset(
