@@ -1,0 +1,23 @@
+"""What the node holds: the only folder that knows SQL."""
+
+from dicomnode.index.index import Index, Summary
+from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
+from dicomnode.index.quarantine import Quarantine, QuarantineEntry
+from dicomnode.index.settings import Durability, IndexSettings
+from dicomnode.index.studies import StudyFilter, StudyRow
+
+__all__ = [
+    "Added",
+    "Durability",
+    "Existing",
+    "Index",
+    "IndexSettings",
+    "Instances",
+    "OnConflict",
+    "Outcome",
+    "Quarantine",
+    "QuarantineEntry",
+    "StudyFilter",
+    "StudyRow",
+    "Summary",
+]

@@ -1,0 +1,50 @@
+"""What can be set about quality assurance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from dicomnode.dicom.instance import Severity
+from dicomnode.dicom.peer import AeTitle
+from dicomnode.settings import Settings
+
+
+class OnEngineError(StrEnum):
+    """What becomes of an instance when a rule itself fails."""
+
+    ACCEPT = "accept"
+    QUARANTINE = "quarantine"
+
+
+class RuleSeverity(StrEnum):
+    """How a rule judges what it finds."""
+
+    OFF = "off"
+    """The rule is not run."""
+    INFO = "info"
+    """Recorded, and nothing more."""
+    WARN = "warn"
+    """Accepted, with a remark."""
+    QUARANTINE = "quarantine"
+    """Kept, but neither found nor sent until a person releases it."""
+    REJECT = "reject"
+    """Refused: the sender is told, and nothing is kept."""
+
+    @property
+    def level(self) -> Severity | None:
+        """The same as a finding has it; None for off."""
+        return None if self is RuleSeverity.OFF else Severity[self.name]
+
+
+class QaSettings(Settings):
+    """How every instance is judged before it is accepted."""
+
+    severities: Mapping[str, RuleSeverity] = {}
+    """Other severities for core rules, by rule id: off, info, warn, quarantine or reject. Example: {patient.id: warn}."""
+    on_engine_error: OnEngineError = OnEngineError.ACCEPT
+    """A bug in a rule must never lose an image: accept, or quarantine."""
+    answer_warnings: bool = False
+    """Whether an accepted instance with remarks is answered B007 instead of 0000. Some senders take any warning for a failure."""
+    success_for_quarantine: tuple[AeTitle, ...] = ()
+    """Calling AE titles that take a warning for a failure: they get 0000, not B007, for what was quarantined."""
