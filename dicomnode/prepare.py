@@ -117,8 +117,8 @@ def _prepare(folder: Path, index_settings: IndexSettings, log_settings: LogSetti
     logs.configure(log_settings, worker="prepare")
     started = time.monotonic()
     index = Index(folder, index_settings, durability=Durability.FULL)
-    # Its connection is the only one: closing it folds the write-ahead log into the database and syncs both (sqlite.org/wal.html), so
-    # no row that a leftover is judged by can be lost after the leftover is gone.
+    # Its connection is the only one: closing it folds the write-ahead log into the database and syncs both (sqlite.org/wal.html),
+    # so no row that a leftover is judged by can be lost after the leftover is gone.
     index.prepare()
     try:
         report = recover(folder / FILES_NAME, index.instances.has_location)
