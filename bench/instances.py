@@ -16,6 +16,8 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStor
 
 from bench.headers import CT, MR, XA, header
 
+_PERIOD = 4096
+_NOISE = secrets.token_bytes(_PERIOD)
 _UID_PREFIX = "1.2.826.0.1.3680043.8.498."
 
 
@@ -56,9 +58,9 @@ PLACEHOLDER = Identity(
     study_uid=f"{_UID_PREFIX}2{'7' * 29}",
     series_uid=f"{_UID_PREFIX}3{'7' * 29}",
     sop_instance_uid=f"{_UID_PREFIX}4{'7' * 29}",
-    instance_number="777777",
+    instance_number="654321",
 )
-"""What a `Template` holds where an identity comes."""
+"""What a `Template` holds where an identity comes; none of its values is part of another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,12 @@ class Template:
         return len(self.head) + self.pixel_bytes
 
     def pieces(self, length: int) -> Iterator[bytes]:
-        """The data set in pieces of ``length`` bytes, the last one perhaps shorter; all are equal but the first and the last."""
-        pattern = _pixels(length)
-        yield self.head + pattern[: min(length - len(self.head), self.pixel_bytes)]
-        rest = self.size_bytes - length
-        while rest > 0:
-            yield pattern[:rest]
-            rest -= length
+        """The data set in pieces of ``length`` bytes, more than the head has; the last one is perhaps shorter."""
+        pixels = _pixels(length + _PERIOD)
+        yield self.head + pixels[: min(length - len(self.head), self.pixel_bytes)]
+        for start in range(length - len(self.head), self.pixel_bytes, length):
+            phase = start % _PERIOD
+            yield pixels[phase : phase + min(length, self.pixel_bytes - start)]
 
     def part10(self) -> bytes:
         """The instance as a file (PS3.10 Section 7)."""
@@ -186,5 +187,4 @@ def _encoded(dataset: Dataset) -> bytes:
 @cache
 def _pixels(length: int) -> bytes:
     """``length`` bytes that look like an image: no run of zeros that a file system or digest could shorten."""
-    noise = secrets.token_bytes(4096)
-    return (noise * (length // len(noise) + 1))[:length]
+    return (_NOISE * (length // _PERIOD + 1))[:length]

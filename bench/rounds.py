@@ -37,16 +37,21 @@ class Folders:
     """Where servers keep their data, by durability, and where clients keep their files."""
 
     durable: Path
-    fast: Path
-    scratch: Path
+    memory: Path
+    """In memory, where the machine has a file system for that."""
+
+    @property
+    def scratch(self) -> Path:
+        """For what clients need."""
+        return self.memory / "scratch"
 
     def of(self, durability: Durability) -> Path:
         """The folder for runs of this durability."""
-        return self.durable if durability is Durability.FULL else self.fast
+        return self.durable if durability is Durability.FULL else self.memory / "fast"
 
     def remove(self) -> None:
         """Take away what a run left."""
-        for folder in (self.durable, self.fast, self.scratch):
+        for folder in (self.durable, self.memory):
             shutil.rmtree(folder, ignore_errors=True)
 
 

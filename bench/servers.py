@@ -330,7 +330,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: Address, log: P
             return
     ended = process.poll()
     why = "did not answer" if ended is None else f"ended with {ended}"
-    raise DidNotStartError(f"{why}: {log.read_text(errors='replace')[-600:].strip()}")
+    last_words = log.read_text(errors="replace").strip().rpartition("\n")[2]
+    raise DidNotStartError(f"{why}: {last_words[-200:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
