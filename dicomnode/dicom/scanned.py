@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import mmap
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from dicomnode.dicom.character_sets import CharacterSet, character_set
 from dicomnode.dicom.element_header import UNDEFINED
 from dicomnode.dicom.transfer_syntax import TransferSyntax
-from dicomnode.dicom.value_representation import CHARACTERS, TEXT, effective_vr
+from dicomnode.dicom.value_representation import CHARACTERS, TEXT, WORD_BYTES, effective_vr
 
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 PIXEL_DATA: Final = (0x7FE00010, 0x7FE00008, 0x7FE00009)
@@ -25,7 +24,7 @@ Element = tuple[bytes, int, int]
 """VR as in the stream (implicit VR: the dictionary's), offset of the value, bytes of the value; ``UNDEFINED`` for fragments. A
 sequence's value reaches from its first item up to, not including, its delimiter."""
 
-_NUMBERS: Final = {b"US": "H", b"SS": "h", b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "q"}
+_SIGNED: Final = {b"US": False, b"SS": True, b"UL": False, b"SL": True, b"UV": False, b"SV": True}
 
 
 class FaultKind(StrEnum):
@@ -159,12 +158,16 @@ class ScannedDataset(Item):
         element = (self if item is None else item).elements.get(tag)
         if element is None or element[2] == UNDEFINED:
             return None
-        vr = effective_vr(tag, element[0])
-        value = self.raw(element)
-        if vr not in _NUMBERS:
-            return _whole_number(value)
-        number = struct.Struct((">" if self.big_endian else "<") + _NUMBERS[vr])
-        return int(number.unpack_from(value)[0]) if len(value) >= number.size else None
+        vr, offset, length = element
+        if vr not in _SIGNED:
+            vr = effective_vr(tag, vr)
+            if vr not in _SIGNED:
+                return _whole_number(self.raw(element))
+        size = WORD_BYTES[vr]
+        if length < size:
+            return None
+        order: Literal["big", "little"] = "big" if self.big_endian else "little"
+        return int.from_bytes(self.data[offset : offset + size], order, signed=_SIGNED[vr])
 
     def character_set(self, item: Item | None = None) -> CharacterSet:
         """The character set in force: the item's own, else the data set's (PS3.5 Section 7.5.3)."""
