@@ -19,15 +19,21 @@ from pydantic import AfterValidator, BaseModel, Field
 from dicomnode.dicom.peer import AeTitle, PeerSettings
 from dicomnode.errors import ConfigurationError
 from dicomnode.files.settings import FilesSettings
+from dicomnode.index import Durability, IndexSettings
 from dicomnode.limits import LimitSettings
 from dicomnode.logs import LogSettings
+from dicomnode.qa import QaSettings
+from dicomnode.qa.core import CORE, OTHER_PATIENT
+from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
+from dicomnode.services.storage import ReceptionSettings
 from dicomnode.settings import Settings
 from dicomnode.settings.document import Document, KeyPath
 from dicomnode.settings.environment import override
 from dicomnode.settings.faults import nearest
 from dicomnode.settings.yaml_text import read_yaml, to_yaml
 from dicomnode.supervisor import ProcessSettings
+from dicomnode.upper_layer.settings import UpperLayerSettings
 
 BUILT_IN = "built-in configuration"
 """What errors name when there is no file."""
@@ -77,12 +83,20 @@ class Config(Settings):
     """The folder that holds everything: files and index. On a local file system."""
     time_zone: Annotated[str, AfterValidator(check_time_zone)] | None = None
     """IANA name; says what "today" is. null for the machine's own time zone."""
+    durability: Durability = Durability.FULL
+    """What is on the disk before a sender gets Success: full (survives power loss) or fast (survives a crash of the node)."""
     listeners: Annotated[tuple[ListenerSettings, ...], Field(min_length=1)] = (ListenerSettings(),)
     """Where the node listens."""
+    unknown_peers: UnknownPeers = UnknownPeers.ACCEPT
+    """Callers that are not among the peers: accept (with a warning in the log) or reject."""
     peers: Mapping[Annotated[str, AfterValidator(check_peer_name)], PeerSettings] = {}
     """The Application Entities that the node knows, each under a name of your choice."""
     presentation_contexts: PresentationContextSettings = PresentationContextSettings()
+    reception: ReceptionSettings = ReceptionSettings()
+    qa: QaSettings = QaSettings()
+    upper_layer: UpperLayerSettings = UpperLayerSettings()
     files: FilesSettings = FilesSettings()
+    index: IndexSettings = IndexSettings()
     limits: LimitSettings = LimitSettings()
     processes: ProcessSettings = ProcessSettings()
     log: LogSettings = LogSettings()
@@ -160,6 +174,15 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     yield from _repeated("ae_titles", {(index,): title for index, title in enumerate(config.ae_titles)})
     yield from _repeated("listeners", {(index,): (one.host, one.port) for index, one in enumerate(config.listeners)})
     yield from _repeated("peers", {(name,): (peer.ae_title, peer.host.lower()) for name, peer in config.peers.items()})
+    yield from _unknown_rules(config)
+
+
+def _unknown_rules(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    known = {rule.id for rule in CORE} | {OTHER_PATIENT}
+    for rule in config.qa.severities.keys() - known:
+        meant = nearest(rule, known)
+        hint = f"did you mean {meant}?" if meant else f"known are {', '.join(sorted(known))}"
+        yield ("qa", "severities", rule), f"no core rule has this id; {hint}"
 
 
 def _repeated(section: str, values: Mapping[KeyPath, object]) -> Iterator[tuple[KeyPath, str]]:

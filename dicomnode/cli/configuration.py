@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from dicomnode.config import Config, load
 from dicomnode.errors import DataFolderError
+from dicomnode.index import Index
+from dicomnode.index.database import DATABASE_NAME
 from dicomnode.prepare import become_owner_of
 
 VARIABLE = "DICOMNODE_CONFIG"
@@ -41,13 +45,18 @@ def read(path: Path | None) -> Config:
     return load(path, os.environ)
 
 
-def use_data_folder(config: Config) -> Path:
-    """The node's data folder, once this process may use it.
+@contextmanager
+def open_index(config: Config) -> Iterator[Index]:
+    """The node's index, beside a running node or without one; root becomes the folder's owner first.
 
     Raises:
         DataFolderError: there is none yet, or it belongs to somebody else.
     """
-    if not config.data.is_dir():
-        raise DataFolderError(f"no data folder {config.data}: the node makes it when it first starts")
+    if not (config.data / DATABASE_NAME).is_file():
+        raise DataFolderError(f"no index in data folder {config.data}: the node makes it when it first starts")
     become_owner_of(config.data)
-    return config.data
+    index = Index(config.data, config.index, durability=config.durability)
+    try:
+        yield index
+    finally:
+        index.close()

@@ -1,0 +1,50 @@
+"""``dicomnode status``: what the node holds, and whether it runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+from pathlib import Path
+
+import click
+
+from dicomnode.cli import configuration, table
+from dicomnode.prepare import LOCK_NAME
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@configuration.option
+@click.pass_context
+def status(context: click.Context, *, as_json: bool, config_path: Path | None) -> None:
+    """Show what the node holds, and whether it runs (exit 1 when it does not).
+
+    \b
+    dicomnode status
+    dicomnode status --json | jq .quarantined
+    """
+    config = configuration.read(config_path)
+    with configuration.open_index(config) as index:
+        holds = dataclasses.asdict(index.summary())
+    is_running = _is_locked(config.data / LOCK_NAME)
+    if as_json:
+        click.echo(json.dumps({"running": is_running, "data": str(config.data)} | holds))
+    else:
+        holds["size"] = table.size(holds.pop("size_bytes"))
+        click.echo(f"the node {'runs' if is_running else 'does not run'}; its data is in {config.data}")
+        for what, number in holds.items():
+            click.echo(f"  {what:<12} {number:>10}")
+    context.exit(0 if is_running else 1)
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a node holds the data folder."""
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False

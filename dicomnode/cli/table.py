@@ -1,0 +1,43 @@
+"""Tables for people; what comes from a peer is shown as it is, and steers neither the table nor the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from rich import box
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+from rich.text import Text
+
+WIDTH_OF_A_FILE = 200
+"""Columns when no terminal says how many it has."""
+
+
+def show(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; numbers stand to the right."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_FILE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def size(size_bytes: int) -> str:
+    """A size as people read it."""
+    return decimal(size_bytes)
+
+
+def instant(moment: datetime) -> str:
+    """An instant in the time of whoever reads it."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _cell(value: object) -> Text:
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
+    return Text(text, justify="right" if isinstance(value, int) else "left")
