@@ -18,6 +18,7 @@ from bench.rounds import Folders, Outcome, run
 from bench.servers import BENCH, NODE, ONE_WORKER, PROJECT, RIVALS, SINK, Server
 from bench.workloads import QUICK, Effort, Workload
 
+_WIDTH = 180  # of the tables, where no terminal says how wide it is
 MANUAL = PROJECT / "docs" / "performance.md"
 
 
@@ -59,7 +60,7 @@ def main(
     list_only: bool,
 ) -> None:
     """Measure the node, and whichever rivals are installed, with the same load; the results go to bench/results/."""
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, width=None if sys.stdout.isatty() else _WIDTH)
     if earlier:
         _report(Results.read(earlier), earlier, console, as_json=as_json, manual=manual)
         return
