@@ -37,7 +37,7 @@ MANUAL = PROJECT / "docs" / "performance.md"
     help="Where durable runs keep their data: the disk that is measured.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON instead of tables.")
-@click.option("--manual", is_flag=True, help="Write the tables into docs/performance.md too.")
+@click.option("--manual", is_flag=True, help=f"Write the tables into docs/{MANUAL.name} too, and keep the run beside.")
 @click.option(
     "--from",
     "earlier",
@@ -113,6 +113,7 @@ def _report(results: Results, path: Path, console: Console, *, as_json: bool, ma
         report.show(results, console)
     if manual:
         report.write_manual(results, MANUAL)
+        results.write(BENCH / "results" / "manual.json")
     console.print(f"results: {path}")
 
 

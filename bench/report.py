@@ -37,11 +37,13 @@ def sheets(results: Results) -> Iterator[Sheet]:
 
 
 def show(results: Results, console: Console) -> None:
-    """Print all tables."""
+    """Print the machine's facts and all tables."""
+    for name, value in results.facts.items():
+        console.print(f"{name.replace('_', ' ')}: {value}", highlight=False, markup=False)
     for sheet in sheets(results):
         table = Table(title=sheet.title, title_justify="left", title_style="bold")
         for number, column in enumerate(sheet.columns):
-            table.add_column(column, justify="left" if number == 0 else "right")
+            table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number == 0)
         for row in sheet.rows:
             table.add_row(*(cell.replace("**", "") for cell in row))
         console.print(table)
@@ -80,12 +82,12 @@ def _targets(results: Results) -> Sheet:
 
 
 def _workload(workload: Workload, results: Results) -> Sheet:
+    servers = _ordered(workload, results)
+    references = [name for name in ("Orthanc", "sink") if name in servers]
     columns = [column for column in _COLUMNS if _is_filled(results, workload.name, column[0])]
-    rows = [
-        _figures(workload, server, results, [name for name, _ in columns]) for server in _ordered(workload, results)
-    ]
+    rows = [_figures(workload, server, results, references, [name for name, _ in columns]) for server in servers]
     titles = [title for _, title in columns]
-    return Sheet(workload.title, ("server", "x Orthanc", "x sink", *titles, "remarks"), rows)
+    return Sheet(workload.title, ("server", *(f"x {name}" for name in references), *titles, "remarks"), rows)
 
 
 _COLUMNS = (
@@ -114,14 +116,13 @@ def _is_filled(results: Results, workload: str, figure: str) -> bool:
 
 def _ordered(workload: Workload, results: Results) -> list[str]:
     """Ours first, the sink last, the rivals between as they came."""
-    rank = {"sink": 2}
-    return sorted(
-        results.servers(workload.name), key=lambda name: (rank.get(name, not name.startswith("dicomnode")), 0)
-    )
+    return sorted(results.servers(workload.name), key=lambda name: (name == "sink", not name.startswith("dicomnode")))
 
 
-def _figures(workload: Workload, server: str, results: Results, figures: Sequence[str]) -> list[str]:
-    ratios = [results.ratio(workload.name, server, other, workload.headline) for other in ("Orthanc", "sink")]
+def _figures(
+    workload: Workload, server: str, results: Results, references: Sequence[str], figures: Sequence[str]
+) -> list[str]:
+    ratios = [results.ratio(workload.name, server, other, workload.headline) for other in references]
     medians = [results.median(workload.name, server, figure) for figure in figures]
     return [server, *map(_number, ratios), *map(_number, medians), _remarks(workload, server, results)]
 
