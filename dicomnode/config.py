@@ -33,7 +33,7 @@ from dicomnode.settings.environment import override
 from dicomnode.settings.faults import nearest
 from dicomnode.settings.yaml_text import read_yaml, to_yaml
 from dicomnode.supervisor import ProcessSettings
-from dicomnode.upper_layer.settings import UpperLayerSettings
+from dicomnode.upper_layer import TlsSettings, UpperLayerSettings
 
 BUILT_IN = "built-in configuration"
 """What errors name when there is no file."""
@@ -72,6 +72,8 @@ class ListenerSettings(Settings):
     """IP address or host name of one interface; empty for all of them, IPv4 and IPv6."""
     port: Annotated[int, Field(ge=1, le=65535)] = 11112
     """TCP port; below 1024 only root (or a service with CAP_NET_BIND_SERVICE) may take it."""
+    tls: TlsSettings | None = None
+    """Certificate and key for a listener that speaks TLS (customary port: 2762); null for a plain one."""
 
 
 class Config(Settings):

@@ -152,7 +152,11 @@ class Place:
             words[self._peers + index] = int.from_bytes(peer_key, sys.byteorder)
             words[self._hosts + index] = int.from_bytes(host_key, sys.byteorder)
             words[self._start + _ASSOCIATIONS] += 1
-        return Slot(self, index, settings.memory_mb * _MEGABYTE)
+        return Slot(self, index)
+
+    def memory(self, settings: LimitSettings) -> Memory:
+        """This worker's hand in the memory that all associations of the node share."""
+        return Memory(self, settings.memory_mb * _MEGABYTE)
 
     def _sum(self, word: int) -> int:
         words = self._words
@@ -178,45 +182,46 @@ class Place:
         with self._lock:
             self._words[self._start + _MEMORY] -= size_bytes
 
-    def _release(self, index: int, size_bytes: int) -> None:
+    def _release(self, index: int) -> None:
         with self._lock:
             self._words[self._peers + index] = 0
             self._words[self._hosts + index] = 0
             self._words[self._start + _ASSOCIATIONS] -= 1
-            self._words[self._start + _MEMORY] -= size_bytes
             heapq.heappush(self._free, index)
 
 
 class Slot:
-    """One association's share of the node; used by the association's thread alone."""
+    """One association's place among the node's associations; used by the association's thread alone."""
 
-    __slots__ = ("_index", "_limit_bytes", "_place", "_reserved_bytes")
+    __slots__ = ("_index", "_place")
 
-    def __init__(self, place: Place, index: int, limit_bytes: int) -> None:
+    def __init__(self, place: Place, index: int) -> None:
         self._place = place
         self._index = index
-        self._limit_bytes = limit_bytes
-        self._reserved_bytes = 0
-
-    def reserve(self, size_bytes: int) -> bool:
-        """Take memory out of what all associations share; False when not so much is left."""
-        if not self._place._reserve(size_bytes, self._limit_bytes):
-            return False
-        self._reserved_bytes += size_bytes
-        return True
-
-    def give_back(self, size_bytes: int) -> None:
-        """Return memory that was reserved."""
-        assert size_bytes <= self._reserved_bytes, "more given back than was reserved"
-        self._reserved_bytes -= size_bytes
-        self._place._give_back(size_bytes)
 
     def release(self) -> None:
-        """The association has ended: return its slot and the memory that it still holds. A second call does nothing."""
-        if self._index < 0:
-            return
-        self._place._release(self._index, self._reserved_bytes)
-        self._index, self._reserved_bytes = -1, 0
+        """The association has ended. A second call does nothing."""
+        if self._index >= 0:
+            self._place._release(self._index)
+            self._index = -1
+
+
+class Memory:
+    """Memory for data sets that are being received; the worker's threads may call at the same time."""
+
+    __slots__ = ("_limit_bytes", "_place")
+
+    def __init__(self, place: Place, limit_bytes: int) -> None:
+        self._place = place
+        self._limit_bytes = limit_bytes
+
+    def reserve(self, size_bytes: int, /) -> bool:
+        """Take memory out of what all associations share; False when not so much is left."""
+        return self._place._reserve(size_bytes, self._limit_bytes)
+
+    def give_back(self, size_bytes: int, /) -> None:
+        """Return memory that was reserved."""
+        self._place._give_back(size_bytes)
 
 
 def _key(text: str) -> bytes:

@@ -55,6 +55,10 @@ class Validation:
         severity, code, tags, comment, reference = FOUND_BY_THE_INDEX[OTHER_CONTENT]
         return Finding(OTHER_CONTENT, severity, code, tags, comment, "", reference)
 
+    def refused_duplicate(self) -> Finding:
+        """What a SOP Instance UID with two contents is where the site refuses the second one."""
+        return replace(self.other_content(), severity=Severity.REJECT, status=status.DUPLICATE_WITH_OTHER_CONTENT)
+
     def answer(self, findings: Sequence[Finding], sender: Sender) -> StoreAnswer:
         """What a sender is told of findings on his instance (PS3.4 Table B.2-1)."""
         worst = max((finding.severity for finding in findings), default=Severity.INFO)

@@ -14,9 +14,8 @@ from dicomnode.dicom.instance import StoreAnswer, StoreRequest
 from dicomnode.dicom.peer import Sender
 from dicomnode.limits import LimitReached, LimitSettings, Place, Slot
 from dicomnode.scp.known_peers import KnownPeers, Match
-from dicomnode.scp.storage import StorageSCP, Unwanted
-from dicomnode.services.storage import Reception
-from dicomnode.upper_layer.operations import AssociationRequest, Ending, Rejection
+from dicomnode.scp.storage import StorageSCP
+from dicomnode.upper_layer.operations import AssociationRequest, DataSink, Ending, Rejection
 
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
 _CALLED_AE_TITLE_NOT_RECOGNIZED = (1, 1, 7)
@@ -80,11 +79,11 @@ class ApplicationEntity:
             slot,
         )
 
-    def open_sink(self, request: StoreRequest) -> Reception | Unwanted:
+    def open_sink(self, request: StoreRequest) -> DataSink:
         """Where the data set of a C-STORE goes."""
         return self._storage.open_sink(request)
 
-    def store(self, request: StoreRequest, sink: Reception | Unwanted) -> StoreAnswer:
+    def store(self, request: StoreRequest, sink: DataSink) -> StoreAnswer:
         """C-STORE (PS3.7 Section 9.1.1)."""
         return self._storage.store(request, sink)
 

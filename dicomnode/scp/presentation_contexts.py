@@ -91,6 +91,10 @@ class ContextPolicy:
             return able[0]
         return next(uid for uid in (*_PREFERRED, *able) if uid in able)
 
+    def roles(self, abstract_syntax: str) -> tuple[bool, bool]:
+        """Whether a peer may be (SCU, SCP) of this SOP Class: it sends to us; nothing here sends over its association."""
+        return self.supports(abstract_syntax), False
+
     def _reads(self, transfer_syntax: str) -> bool:
         return transfer_syntax in _storable() or (
             self._any_transfer_syntax and not transfer_syntax.startswith("1.2.840.10008.")

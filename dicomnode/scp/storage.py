@@ -10,6 +10,7 @@ from dicomnode.errors import DicomNodeError
 from dicomnode.scp import status
 from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.services.storage import Reception, Storage
+from dicomnode.upper_layer.operations import DataSink
 
 log = structlog.get_logger()
 
@@ -31,13 +32,13 @@ class StorageSCP:
         self._storage = storage
         self._peers = peers
 
-    def open_sink(self, request: StoreRequest) -> Reception | Unwanted:
+    def open_sink(self, request: StoreRequest) -> DataSink:
         """Where the data set of ``request`` goes."""
         return self._storage.receive(request) if self._may_store(request) else Unwanted()
 
-    def store(self, request: StoreRequest, sink: Reception | Unwanted) -> StoreAnswer:
-        """Judge and keep what the sink holds; the answer is final."""
-        if isinstance(sink, Unwanted):
+    def store(self, request: StoreRequest, sink: DataSink) -> StoreAnswer:
+        """Judge and keep what the sink, one of `open_sink`'s, holds; the answer is final."""
+        if not isinstance(sink, Reception):
             log.warning(
                 "instance.refused",
                 calling_ae_title=request.sender.calling_ae_title,

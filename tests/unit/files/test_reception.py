@@ -173,12 +173,10 @@ def peak_bytes() -> int:
 
 def test_without_a_share_of_memory_goes_to_a_file(node, receive):
     table = NodeTable.create(1)
-    place = table.place(0)
-    settings = LimitSettings(memory_mb=16)
-    hog, slot = place.claim("p", "h", settings), place.claim("p", "h", settings)
-    assert hog.reserve(16 * 1024 * 1024)
+    memory = table.place(0).memory(LimitSettings(memory_mb=16))
+    assert memory.reserve(16 * 1024 * 1024)
     dataset = os.urandom(SMALL)
-    reception = receive(node.open(), dataset, memory=slot)
+    reception = receive(node.open(), dataset, memory=memory)
     assert len(node.unfinished()) == 1
     kept = reception.keep(STUDY, "1.2.3", CT)
     assert (node.root / kept.location).read_bytes()[kept.dataset_offset :] == dataset
@@ -186,13 +184,13 @@ def test_without_a_share_of_memory_goes_to_a_file(node, receive):
 
 def test_gives_its_share_of_memory_back(node, receive):
     table = NodeTable.create(1)
-    slot = table.place(0).claim("p", "h", LimitSettings())
+    memory = table.place(0).memory(LimitSettings())
     files = node.open()
-    small = receive(files, os.urandom(SMALL), memory=slot)
+    small = receive(files, os.urandom(SMALL), memory=memory)
     assert table.use()[0].memory_bytes >= SMALL
     small.discard()
     assert table.use()[0].memory_bytes == 0
-    receive(files, os.urandom(SPOOLED), memory=slot)
+    receive(files, os.urandom(SPOOLED), memory=memory)
     assert table.use()[0].memory_bytes == 0
 
 

@@ -1,0 +1,178 @@
+"""The composition root: from a Config to files, index, rules, services, edges and processes.
+
+Every part gets just its own section of the configuration, here and nowhere else. Read `serve` for the parent process, and
+`association_worker` for what each worker is made of.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from pynetdicom import AE
+
+from dicomnode import __version__, logs
+from dicomnode.config import Config, load
+from dicomnode.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicomnode.files import Files
+from dicomnode.index import Durability, Index
+from dicomnode.limits import NodeTable
+from dicomnode.prepare import FILES_NAME, prepare
+from dicomnode.qa import Validation
+from dicomnode.scp.application_entity import ApplicationEntity
+from dicomnode.scp.known_peers import KnownPeers
+from dicomnode.scp.presentation_contexts import ContextPolicy
+from dicomnode.scp.storage import StorageSCP
+from dicomnode.services.storage import Storage
+from dicomnode.supervisor import (
+    ServiceManager,
+    Stop,
+    Supervisor,
+    WorkerChannel,
+    WorkerSpec,
+    bind,
+    inherited_sockets,
+    raise_descriptor_limit,
+)
+from dicomnode.supervisor.channel import HEARTBEAT_INTERVAL_S
+from dicomnode.supervisor.parent import PLACES_PER_WORKER
+from dicomnode.upper_layer import Acceptor, server_context
+
+log = structlog.get_logger()
+
+_LOCK_MARGIN_S = 10.0
+"""Longer than a killed node's workers may drain: then its data folder is free."""
+_ABORT_S = 3.0
+"""Time for aborted associations to say so to their peers."""
+_SHORT_OF_DESCRIPTORS_S = 0.1
+
+
+def serve(config: Config, path: Path | None) -> int:
+    """Run the node until it is told to stop; SIGHUP reads the file at ``path`` anew.
+
+    Returns:
+        The exit code (docs/operations.md).
+
+    Raises:
+        ConfigurationError: a listener cannot be bound, or a file that the configuration names cannot be used.
+        DataFolderError: the data folder cannot be used.
+    """
+    logs.configure(config.log)
+    raise_descriptor_limit()
+    log.info("node.started", version=__version__, ae_titles=list(config.ae_titles), data=str(config.data))
+    inherited = inherited_sockets()
+    listeners = [bind(one.host, one.port, inherited=inherited) for one in config.listeners]
+    lock = prepare(config.data, config.index, config.log, wait_s=config.processes.grace_s + _LOCK_MARGIN_S)
+    table = NodeTable.create(PLACES_PER_WORKER * config.processes.workers)
+
+    def specs(of: Config) -> Sequence[WorkerSpec]:
+        sockets = [(number, each) for number, group in enumerate(listeners) for each in group]
+        return [
+            WorkerSpec(
+                name=f"association-{number}",
+                target=association_worker,
+                args=(of, [listener for listener, _ in sockets], table.fd),
+                sockets=tuple(each for _, each in sockets),
+                descriptors=(table.fd, lock),
+            )
+            for number in range(1, of.processes.workers + 1)
+        ]
+
+    def reload() -> Sequence[WorkerSpec]:
+        new = load(path, os.environ)
+        if restart := sorted(name for name in _FIXED if getattr(new, name) != getattr(config, name)):
+            log.warning("configuration.needs_restart", keys=restart)
+        return specs(new.model_copy(update={name: getattr(config, name) for name in _FIXED}))
+
+    supervisor = Supervisor(
+        specs(config),
+        places=table.places,
+        grace_s=config.processes.grace_s,
+        reload=reload,
+        clear_place=table.clear,
+        service_manager=ServiceManager(),
+    )
+    return supervisor.run()
+
+
+_FIXED = ("data", "durability", "index", "processes")
+"""Sections that only a restart changes; the listeners' addresses too."""
+
+
+def association_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequence[int], table_fd: int) -> None:
+    """A worker: accepts associations from the shared listeners, and serves them until the parent has it leave."""
+    logs.configure(config.log, worker=channel.name)
+    durable = config.durability is Durability.FULL
+    place = NodeTable.attach(table_fd).place(channel.place)
+    files = Files(config.data / FILES_NAME, channel.name, config.files, durable=durable)
+    index = Index(config.data, config.index, durability=config.durability)
+    peers = KnownPeers(config.peers)
+    storage = Storage(
+        files=files,
+        index=index,
+        validation=Validation(config.qa),
+        settings=config.reception,
+        time_zone=config.zone,
+        memory=place.memory(config.limits),
+    )
+    entity = ApplicationEntity(
+        ae_titles=config.ae_titles,
+        unknown_peers=config.unknown_peers,
+        peers=peers,
+        place=place,
+        limits=config.limits,
+        storage=StorageSCP(storage, peers),
+    )
+    policy = ContextPolicy(config.presentation_contexts)
+    ae = AE(config.ae_title)
+    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.maximum_pdu_size = config.upper_layer.maximum_pdu_bytes
+    contexts = [server_context(one.tls) if one.tls else None for one in config.listeners]
+    acceptors = [
+        Acceptor(
+            listener,
+            ae=ae,
+            operations=entity,
+            policy=policy,
+            settings=config.upper_layer,
+            tls=contexts[number],
+        )
+        for number, listener in zip(listener_numbers, channel.sockets, strict=True)
+    ]
+    channel.ready()
+    _accept(channel, acceptors)
+    index.close()
+    files.close()
+
+
+def _accept(channel: WorkerChannel, acceptors: Sequence[Acceptor]) -> None:
+    """Accept until the parent has this worker drain, then wait until the last association has ended."""
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    by_descriptor = {acceptor.fileno(): acceptor for acceptor in acceptors}
+    for descriptor in by_descriptor:
+        poll.register(descriptor, select.POLLIN)
+    accepts = True
+    while accepts or any(acceptor.associations for acceptor in acceptors):
+        ready = poll.poll((HEARTBEAT_INTERVAL_S if accepts else _SHORT_OF_DESCRIPTORS_S) * 1000)
+        channel.heartbeat()
+        stop = channel.stop()
+        if stop is Stop.ABORT:
+            for acceptor in acceptors:
+                acceptor.abort(_ABORT_S)
+            return
+        if stop is Stop.DRAIN and accepts:
+            accepts = False
+            for descriptor, acceptor in by_descriptor.items():
+                poll.unregister(descriptor)
+                acceptor.stop()
+            poll.unregister(channel)
+            continue
+        for descriptor, _ in ready:
+            if descriptor in by_descriptor and accepts and not by_descriptor[descriptor].accept():
+                time.sleep(_SHORT_OF_DESCRIPTORS_S)  # nothing to take connections with: do not spin on those that wait

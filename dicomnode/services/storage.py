@@ -1,0 +1,215 @@
+"""Taking an instance in: scan, judge, write, index, and only then answer.
+
+The order is the promise. Nothing is answered Success before its data, its directory entry and its row are on disk; nothing
+that could be kept is lost; whatever fails on the way leaves neither a row without its file nor, after the next start, a file
+without its row.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
+
+import structlog
+
+from dicomnode.dicom.attributes import describe
+from dicomnode.dicom.equivalence import same_content
+from dicomnode.dicom.instance import (
+    DuplicatePolicy,
+    Finding,
+    ReceivedInstance,
+    Severity,
+    StoreAnswer,
+    StoreRequest,
+    Verdict,
+)
+from dicomnode.dicom.scan import ScannedDataset, scan
+from dicomnode.errors import IndexUnavailableError, UnknownInstanceError
+from dicomnode.files import DIGEST_ALGORITHM, Files, Kept, MemoryShare, Reception
+from dicomnode.index import Added, Existing, Index, OnConflict, Outcome
+from dicomnode.qa import Validation
+from dicomnode.settings import Settings
+
+__all__ = ["Reception", "ReceptionSettings", "Storage"]
+
+log = structlog.get_logger()
+
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
+_UID_LENGTH = 64
+
+
+class ReceptionSettings(Settings):
+    """How instances are taken in."""
+
+    duplicates: DuplicatePolicy = DuplicatePolicy.KEEP_FIRST
+    """What to do when a SOP Instance UID that is here already comes with other content: keep-first (the newcomer goes to
+    quarantine), replace (the old one goes to quarantine) or reject (the newcomer is refused)."""
+
+
+class Storage:
+    """The order of things from a received data set to its answer; one for all associations of a process."""
+
+    def __init__(
+        self,
+        *,
+        files: Files,
+        index: Index,
+        validation: Validation,
+        settings: ReceptionSettings,
+        time_zone: tzinfo,
+        memory: MemoryShare | None = None,
+    ) -> None:
+        self._files = files
+        self._index = index
+        self._validation = validation
+        self._settings = settings
+        self._time_zone = time_zone
+        self._memory = memory
+
+    def receive(self, request: StoreRequest) -> Reception:
+        """Where the bytes of the data set of ``request`` go as they come."""
+        return self._files.receive(request, self._memory)
+
+    def accept(self, request: StoreRequest, reception: Reception) -> StoreAnswer:
+        """Judge what came, keep it as the verdict says, and say what the sender is told.
+
+        Raises:
+            StorageError: it could not be made durable now; nothing of it is kept, and the sender may try again.
+        """
+        started = time.monotonic()
+        dataset = scan(reception.dataset, request.transfer_syntax_uid)
+        verdict = self._validation.judge(dataset, request, datetime.now(self._time_zone).date())
+        if verdict.severity is Severity.REJECT:
+            event, findings = self._refuse(request, dataset, verdict)
+        else:
+            event, findings = self._keep(request, dataset, reception, verdict)
+        answer = self._validation.answer(findings, request.sender)
+        _log(event, request, dataset, reception, findings, answer, started)
+        return answer
+
+    def _refuse(
+        self, request: StoreRequest, dataset: ScannedDataset, verdict: Verdict
+    ) -> tuple[str, tuple[Finding, ...]]:
+        """Record what was not kept. The record is no promise to the sender, so its failure is only logged."""
+        uids = _uid(dataset, STUDY_INSTANCE_UID), _uid(dataset, SERIES_INSTANCE_UID), _uid(dataset, SOP_INSTANCE_UID)
+        try:
+            self._index.instances.refuse(request, uids, verdict, datetime.now(UTC))
+        except IndexUnavailableError as error:
+            log.error("refusal.not_recorded", sop_instance_uid=uids[2], reason=str(error))
+        return "instance.refused", verdict.findings
+
+    def _keep(
+        self, request: StoreRequest, dataset: ScannedDataset, reception: Reception, verdict: Verdict
+    ) -> tuple[str, tuple[Finding, ...]]:
+        """Write and index the instance, accepted or in quarantine; what became of it, and all findings."""
+        sop_instance_uid = _uid(dataset, SOP_INSTANCE_UID)
+        known = self._index.instances.known(sop_instance_uid)
+        if known is not None and self._holds(known, request, reception):
+            self._index.sync()  # the row that this Success rests on may be younger than the last sync
+            return "instance.known", verdict.findings
+        kept = reception.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
+        received = _received(request, dataset, reception, verdict, kept)
+        added = self._add(request, received, reception, kept)
+        if added.outcome in (Outcome.STORED, Outcome.QUARANTINED):
+            kept.settle()
+        else:
+            kept.withdraw()
+        return _EVENTS[added.outcome], added.findings
+
+    def _add(self, request: StoreRequest, received: ReceivedInstance, reception: Reception, kept: Kept) -> Added:
+        """Index the instance; what it meets there is decided here, and the index makes sure that it is still so."""
+        on_conflict = OnConflict(other_patient=self._validation.other_patient())
+        while True:
+            try:
+                added = self._index.instances.add(received, on_conflict)
+            except IndexUnavailableError as error:
+                if error.rolled_back:
+                    kept.withdraw()
+                raise
+            if added.outcome is not Outcome.OTHER_CONTENT or added.existing is None:
+                return added
+            if self._holds(added.existing, request, reception):
+                self._index.sync()
+                return replace(added, outcome=Outcome.SAME_CONTENT, findings=received.verdict.findings)
+            if self._settings.duplicates is DuplicatePolicy.REJECT:
+                return replace(added, findings=(*received.verdict.findings, self._validation.refused_duplicate()))
+            replaces = added.existing.digest if self._settings.duplicates is DuplicatePolicy.REPLACE else None
+            on_conflict = replace(on_conflict, other_content=self._validation.other_content(), replaces=replaces)
+
+    def _holds(self, existing: Existing, request: StoreRequest, reception: Reception) -> bool:
+        """Whether what is here has the content of what came, maybe in another encoding; and whether it really is here."""
+        try:
+            stored = self._files.read(existing.location)
+        except UnknownInstanceError:
+            log.error("file.missing", location=existing.location)
+            return False
+        if existing.digest == reception.digest:
+            return len(stored.dataset) == reception.size_bytes
+        return same_content(
+            stored.dataset, existing.transfer_syntax_uid, reception.dataset, request.transfer_syntax_uid
+        )
+
+
+_EVENTS = {
+    Outcome.STORED: "instance.stored",
+    Outcome.QUARANTINED: "instance.quarantined",
+    Outcome.SAME_CONTENT: "instance.known",
+    Outcome.OTHER_CONTENT: "instance.refused",
+}
+
+
+def _received(
+    request: StoreRequest, dataset: ScannedDataset, reception: Reception, verdict: Verdict, kept: Kept
+) -> ReceivedInstance:
+    return ReceivedInstance(
+        sop_class_uid=_uid(dataset, SOP_CLASS_UID),
+        sop_instance_uid=_uid(dataset, SOP_INSTANCE_UID),
+        study_instance_uid=_uid(dataset, STUDY_INSTANCE_UID),
+        series_instance_uid=_uid(dataset, SERIES_INSTANCE_UID),
+        transfer_syntax_uid=request.transfer_syntax_uid,
+        attributes=describe(dataset),
+        location=kept.location,
+        dataset_offset=kept.dataset_offset,
+        dataset_size_bytes=kept.dataset_size_bytes,
+        digest=reception.digest,
+        digest_algorithm=DIGEST_ALGORITHM,
+        received_at=datetime.now(UTC),
+        sender=request.sender,
+        verdict=verdict,
+    )
+
+
+def _uid(dataset: ScannedDataset, tag: int) -> str:
+    return dataset.uid(tag) or ""
+
+
+def _log(
+    event: str,
+    request: StoreRequest,
+    dataset: ScannedDataset,
+    reception: Reception,
+    findings: tuple[Finding, ...],
+    answer: StoreAnswer,
+    started: float,
+) -> None:
+    """One line an instance, at its end (PS3.15 wants UIDs in audit trails; nothing here tells of a patient)."""
+    refused_or_held = event in ("instance.refused", "instance.quarantined")
+    write = log.warning if refused_or_held else log.info
+    fields: dict[str, object] = {
+        "sop_instance_uid": (_uid(dataset, SOP_INSTANCE_UID) or request.sop_instance_uid)[:_UID_LENGTH],
+        "sop_class_uid": request.sop_class_uid[:_UID_LENGTH],
+        "calling_ae_title": request.sender.calling_ae_title,
+        "peer": request.sender.peer,
+        "size_bytes": reception.size_bytes,
+        "status": f"{answer.status:04X}",
+        "duration_ms": round((time.monotonic() - started) * 1000, 2),
+    }
+    remarks = [finding.rule for finding in findings if finding.severity >= Severity.WARN]
+    if remarks:
+        fields["rules"] = remarks
+    if refused_or_held:
+        fields["offending_elements"] = [f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in answer.offending_elements]
+        fields["reason"] = answer.comment
+    write(event, **fields)

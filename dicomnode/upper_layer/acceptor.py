@@ -1,0 +1,116 @@
+"""Takes connections from a listener that several processes share, and gives each a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+
+import structlog
+from pynetdicom import AE
+
+from dicomnode.upper_layer.association import PulledAssociation
+from dicomnode.upper_layer.connection import Connection
+from dicomnode.upper_layer.negotiation import Policy
+from dicomnode.upper_layer.operations import Operations
+from dicomnode.upper_layer.settings import UpperLayerSettings
+
+log = structlog.get_logger()
+
+_AT_ONCE = 64
+"""Connections taken before the accept loop looks at anything else."""
+
+
+class Acceptor:
+    """The associations of one listener in this process.
+
+    Args:
+        listener: bound and listening, not blocking: another process may win the race for a connection.
+        tls: for a listener that speaks TLS; None for a plain one.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        *,
+        ae: AE,
+        operations: Operations,
+        policy: Policy,
+        settings: UpperLayerSettings,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._listener = listener
+        self._ae = ae
+        self._operations = operations
+        self._policy = policy
+        self._settings = settings
+        self._tls = tls
+        self._associations: set[PulledAssociation] = set()
+        self._lock = threading.Lock()
+
+    def fileno(self) -> int:
+        """Readable when a connection waits."""
+        return self._listener.fileno()
+
+    @property
+    def associations(self) -> int:
+        """How many there are now."""
+        return len(self._associations)
+
+    def accept(self) -> bool:
+        """Take the connections that wait; False when the system has nothing left to take them with."""
+        for _ in range(_AT_ONCE):
+            try:
+                connected, address = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return True
+            except OSError as error:  # no descriptor, no memory: what is open goes on
+                log.error("connection.not_taken", reason=error.strerror)
+                return False
+            self._start(connected, _plain(address[0]))
+        return True
+
+    def stop(self) -> None:
+        """Take no more connections; the listener lives on in the other processes."""
+        self._listener.close()
+
+    def abort(self, wait_s: float) -> None:
+        """Have all associations aborted, and wait for their threads."""
+        with self._lock:
+            left = list(self._associations)
+        for association in left:
+            association.interrupt()
+        deadline = time.monotonic() + wait_s
+        for association in left:
+            association.join(max(0.0, deadline - time.monotonic()))
+
+    def _start(self, connected: socket.socket, address: str) -> None:
+        try:
+            association = PulledAssociation(
+                self._ae,
+                connection=Connection(connected, self._settings),
+                address=address,
+                operations=self._operations,
+                policy=self._policy,
+                settings=self._settings,
+                tls=self._tls,
+                ended=self._ended,
+            )
+            with self._lock:
+                self._associations.add(association)
+            association.start()
+        except (OSError, RuntimeError, MemoryError) as error:  # no thread to be had
+            log.error("connection.not_taken", address=address, reason=str(error))
+            with contextlib.suppress(OSError):
+                connected.close()
+
+    def _ended(self, association: PulledAssociation) -> None:
+        with self._lock:
+            self._associations.discard(association)
+
+
+def _plain(address: str) -> str:
+    """An IPv4-mapped IPv6 address as IPv4."""
+    return address.removeprefix("::ffff:") if "." in address else address

@@ -1,0 +1,210 @@
+"""An association as acceptor: one thread that reads a PDU when it needs one, from the first byte to the last log line."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.pdu import A_ABORT_RQ
+
+from dicomnode.dicom.peer import Sender
+from dicomnode.upper_layer.connection import Connection
+from dicomnode.upper_layer.faults import UNSPECIFIED, Gone, Violation
+from dicomnode.upper_layer.messages import Messages
+from dicomnode.upper_layer.negotiation import Policy, PolicyACSE
+from dicomnode.upper_layer.operations import Admission, AssociationRequest, Ending, Operations, Rejection
+from dicomnode.upper_layer.provider import P_DATA_TF, PulledDIMSE, PulledDUL
+
+if TYPE_CHECKING:
+    from pynetdicom import AE
+
+    from dicomnode.upper_layer.settings import UpperLayerSettings
+
+log = structlog.get_logger()
+
+_LINGER_S = 2.0
+_MAX_CONTROL_PDU_BYTES = 64 * 1024
+"""Room for an A-ASSOCIATE-RQ with 128 contexts of 30 transfer syntaxes each."""
+
+
+class PulledAssociation(Association):
+    """pynetdicom's association, with its moving parts replaced by ones that need no polling."""
+
+    dul: PulledDUL
+    dimse: PulledDIMSE
+
+    def __init__(
+        self,
+        ae: AE,
+        *,
+        connection: Connection,
+        address: str,
+        operations: Operations,
+        policy: Policy,
+        settings: UpperLayerSettings,
+        tls: ssl.SSLContext | None,
+        ended: Callable[[PulledAssociation], None],
+    ) -> None:
+        super().__init__(ae, "acceptor")
+        self.connection = connection
+        self.operations = operations
+        self.policy = policy
+        self.settings = settings
+        self.sender: Sender = Sender("", "", address)
+        self._address = address
+        self._tls = tls
+        self._ended = ended
+        self._admission: Admission | None = None
+        self._is_interrupted = False
+        self._request: AssociationRequest | None = None
+        self._began = time.monotonic()
+        self.acse = PolicyACSE(self)
+        self.dul = PulledDUL(self)
+        self.dimse = PulledDIMSE(self)
+        self.messages = Messages(self)
+
+    # -- its life -----------------------------------------------------------------------------------------------------
+
+    def run_reactor(self) -> None:
+        """From the first byte to the last log line; the thread's target."""
+        ending, reason = Ending.CONNECTION_LOST, ""
+        try:
+            ending, reason = self._live()
+        except Gone as error:
+            ending, reason = self._ending_of_lost(), str(error)
+        except Violation as violation:
+            ending, reason = Ending.ABORTED_BY_US, str(violation)
+            self._send_abort(violation.reason)
+        except Exception:
+            log.exception("association.failed", address=self._address)
+            ending, reason = Ending.ABORTED_BY_US, "internal error"
+            self._send_abort(UNSPECIFIED)
+        finally:
+            self._end(ending, reason)
+
+    def interrupt(self) -> None:
+        """Have it aborted by its own thread, as soon as that looks for input; called by another one."""
+        self._is_interrupted = True
+        self.connection.interrupt()
+
+    def _live(self) -> tuple[Ending, str]:
+        if self._tls is not None:
+            self.connection.handshake(self._tls, self.settings.tls_handshake_timeout_s)
+        self.dul.event_queue.put("Evt5")  # transport connection indication
+        request = self.dul.receive_pdu(wait=True, timeout=self.settings.association_request_timeout_s)
+        if self.dul.state_machine.current_state != "Sta3":
+            return Ending.CONNECTION_LOST, "no association request came"
+        self.requestor.primitive = request
+        self._request = AssociationRequest(
+            str(request.calling_ae_title).strip(), str(request.called_ae_title).strip(), self._address, bool(self._tls)
+        )
+        evt.trigger(self, evt.EVT_REQUESTED, {})
+        admission = self.operations.admit(self._request)
+        if isinstance(admission, Rejection):
+            self.acse.send_reject(admission.result, admission.source, admission.reason)
+            return Ending.REJECTED, admission.why
+        self._admission, self.sender = admission, admission.sender
+        self.acse.negotiate_association()
+        if not self.is_established:
+            return Ending.REJECTED, "user identity was refused"
+        self._log_accepted()
+        return self._serve()
+
+    def _serve(self) -> tuple[Ending, str]:
+        """Serve messages until the association ends; hot ones are served while they are read."""
+        while not self._kill:
+            if self._is_interrupted:
+                raise Violation("the node stops")
+            self.dul.read(self.settings.idle_timeout_s)
+            while not self.dimse.msg_queue.empty():
+                context_id, message = self.dimse.get_msg()
+                if message:
+                    self._serve_request(message, context_id)
+            if self.acse.is_release_requested():
+                self.acse.send_release(is_response=True)
+                self.is_released, self.is_established = True, False
+                evt.trigger(self, evt.EVT_RELEASED, {})
+                return Ending.RELEASED, ""
+            if self.acse.is_aborted():
+                self.dul.receive_pdu(wait=False)
+                self.is_aborted, self.is_established = True, False
+                evt.trigger(self, evt.EVT_ABORTED, {})
+                return Ending.ABORTED_BY_PEER, ""
+        return (Ending.ABORTED_BY_US, "a service aborted") if self.is_aborted else (Ending.RELEASED, "")
+
+    def read_what_has_come(self) -> None:
+        """Read PDUs that are here already, without waiting: a C-CANCEL, an abort."""
+        while self.is_established and not self._kill and self.connection.has_input():
+            self.dul.read(0)
+
+    def pdu_limit(self, kind: int) -> int:
+        """The most bytes that the body of a PDU may have."""
+        return self.settings.maximum_pdu_bytes if kind == P_DATA_TF else _MAX_CONTROL_PDU_BYTES
+
+    # -- its end ------------------------------------------------------------------------------------------------------
+
+    def _ending_of_lost(self) -> Ending:
+        return Ending.ABORTED_BY_US if self._is_interrupted else Ending.CONNECTION_LOST
+
+    def _send_abort(self, reason: int) -> None:
+        """Abort past the state machine, which may be anywhere (PS3.8 Section 9.3.8)."""
+        pdu = A_ABORT_RQ()
+        pdu.source, pdu.reason_diagnostic = 2, reason
+        with contextlib.suppress(Gone, Violation):
+            self.connection.send(pdu.encode())
+        self.is_aborted, self.is_established = True, False
+        evt.trigger(self, evt.EVT_ABORTED, {})
+
+    def _end(self, ending: Ending, reason: str) -> None:
+        self._kill = True
+        self.is_established = False
+        self.dul.kill_dul()
+        self.messages.discard()
+        waits = ending in (Ending.RELEASED, Ending.REJECTED, Ending.ABORTED_BY_US) and not self._is_interrupted
+        self.connection.close(linger_s=_LINGER_S if waits else 0.0)
+        if self._admission is not None:
+            self._admission.end(ending, reason)
+        self._ended(self)
+        self._log_ended(ending, reason)
+
+    # -- what the log says ----------------------------------------------------------------------------------------------
+
+    def _names(self) -> dict[str, Any]:
+        request = self._request
+        return {
+            "calling_ae_title": request.calling_ae_title if request else None,
+            "called_ae_title": request.called_ae_title if request else None,
+            "address": self._address,
+            "peer": self.sender.peer,
+        }
+
+    def _log_accepted(self) -> None:
+        write = log.warning if self.sender.peer is None else log.info
+        write(
+            "association.accepted",
+            **self._names(),
+            tls=bool(self._tls),
+            contexts=len(self._accepted_cx),
+            contexts_refused=len(self._rejected_cx),
+        )
+
+    def _log_ended(self, ending: Ending, reason: str) -> None:
+        fields = self._names() | {
+            "ending": str(ending),
+            "reason": reason,
+            "instances": self.messages.instances,
+            "received_bytes": self.connection.received_bytes,
+            "duration_ms": round((time.monotonic() - self._began) * 1000, 1),
+        }
+        if ending is Ending.RELEASED:
+            log.info("association.released", **fields)
+        elif ending is Ending.REJECTED:
+            log.warning("association.rejected", **fields)
+        else:
+            log.warning("association.aborted", **fields)

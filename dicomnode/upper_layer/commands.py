@@ -1,0 +1,111 @@
+"""Command sets of the hot messages, decoded and encoded without a Dataset (PS3.7 Section 6.3: Implicit VR Little Endian)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from dicomnode.upper_layer.faults import INVALID_PARAMETER, Violation
+
+C_STORE_RQ: Final = 0x0001
+C_ECHO_RQ: Final = 0x0030
+_RESPONSE: Final = 0x8000
+NO_DATASET: Final = 0x0101
+"""Command Data Set Type (0000,0800) of a message without a data set."""
+
+AFFECTED_SOP_CLASS_UID: Final = 0x0002
+COMMAND_FIELD: Final = 0x0100
+MESSAGE_ID: Final = 0x0110
+COMMAND_DATASET_TYPE: Final = 0x0800
+AFFECTED_SOP_INSTANCE_UID: Final = 0x1000
+MOVE_ORIGINATOR_AE_TITLE: Final = 0x1030
+MOVE_ORIGINATOR_MESSAGE_ID: Final = 0x1031
+
+_PDATA_TF: Final = 4
+_LAST_COMMAND: Final = 3
+"""Message control header: command, last fragment (PS3.8 Annex E.2)."""
+_MAX_UID: Final = 64
+
+_header = struct.Struct("<HHI").unpack_from
+_us = struct.Struct("<H")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command set: {element number: value}; all its elements are of group 0000."""
+
+    elements: dict[int, bytes]
+
+    def number(self, element: int) -> int | None:
+        """A US value; None when absent or of another length."""
+        value = self.elements.get(element)
+        return int(_us.unpack(value)[0]) if value is not None and len(value) == _us.size else None
+
+    def text(self, element: int) -> str:
+        """A UI or AE value without padding; bytes that are no ASCII stand as latin-1."""
+        return self.elements.get(element, b"").rstrip(b"\0 ").decode("latin_1")
+
+
+def decode(data: bytes | bytearray) -> Command:
+    """The command set in ``data``.
+
+    Raises:
+        Violation: it is none.
+    """
+    elements: dict[int, bytes] = {}
+    position, end = 0, len(data)
+    while position < end:
+        if end - position < 8:  # noqa: PLR2004 - the header: group, element, length
+            raise Violation("command set is cut off", INVALID_PARAMETER)
+        group, element, length = _header(data, position)
+        position += 8
+        if group != 0 or length > end - position:
+            raise Violation("command set is malformed", INVALID_PARAMETER)
+        elements[element] = bytes(data[position : position + length])
+        position += length
+    if COMMAND_FIELD not in elements:
+        raise Violation("command set has no Command Field", INVALID_PARAMETER)
+    return Command(elements)
+
+
+def response_pdu(
+    request: Command, context_id: int, status: int, offending_elements: tuple[int, ...] = (), comment: str = ""
+) -> bytes:
+    """The response to a C-STORE-RQ or C-ECHO-RQ as one P-DATA-TF PDU (PS3.7 Tables 9.3-2, 9.3-13)."""
+    command_field = (request.number(COMMAND_FIELD) or 0) | _RESPONSE
+    head = _head(request.elements.get(AFFECTED_SOP_CLASS_UID, b"")[: _MAX_UID + 1], command_field)
+    message_id = request.number(MESSAGE_ID) or 0
+    body = b"".join(
+        (
+            head,
+            struct.pack("<HHIH", 0, 0x0120, 2, message_id),
+            struct.pack("<HHIH", 0, COMMAND_DATASET_TYPE, 2, NO_DATASET),
+            struct.pack("<HHIH", 0, 0x0900, 2, status),
+            _element(0x0901, b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in offending_elements)),
+            _element(0x0902, comment.encode("ascii", "replace"), pad=b" "),
+            _element(AFFECTED_SOP_INSTANCE_UID, _as_uid(request.elements.get(AFFECTED_SOP_INSTANCE_UID, b""))),
+        )
+    )
+    command = struct.pack("<HHII", 0, 0, 4, len(body)) + body
+    return struct.pack(">BxIIBB", _PDATA_TF, len(command) + 6, len(command) + 2, context_id, _LAST_COMMAND) + command
+
+
+@lru_cache(maxsize=256)
+def _head(sop_class_uid: bytes, command_field: int) -> bytes:
+    return _element(AFFECTED_SOP_CLASS_UID, sop_class_uid) + struct.pack("<HHIH", 0, COMMAND_FIELD, 2, command_field)
+
+
+def _as_uid(value: bytes) -> bytes:
+    """What can be given back as a UID: not one that is too long to be one."""
+    return value if len(value) <= _MAX_UID else b""
+
+
+def _element(element: int, value: bytes, *, pad: bytes = b"\0") -> bytes:
+    """An element of the command set; nothing for an empty value."""
+    if not value:
+        return b""
+    if len(value) % 2:
+        value += pad
+    return struct.pack("<HHI", 0, element, len(value)) + value

@@ -1,0 +1,194 @@
+"""A connection as the upper layer reads it: whole PDUs out of one reused buffer, every wait with a deadline.
+
+The socket does not block, and is asked before it is waited for: while a peer sends without pause, a read costs one system call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+
+from dicomnode.upper_layer.faults import INVALID_PARAMETER, Gone, Violation
+from dicomnode.upper_layer.settings import UpperLayerSettings
+
+HEADER_BYTES = 6
+"""PDU type, a reserved byte, PDU length (PS3.8 Section 9.3.1)."""
+
+_KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_PROBES = 60, 15, 4
+_header = struct.Struct(">BxI").unpack_from
+
+
+class Connection:
+    """One TCP connection, maybe under TLS; used by its association's thread alone, but for `interrupt`."""
+
+    def __init__(self, sock: socket.socket, settings: UpperLayerSettings) -> None:
+        self._socket = sock
+        self._settings = settings
+        self._poll: select.poll | None = None
+        self._buffer = bytearray(2 * (settings.maximum_pdu_bytes + HEADER_BYTES))
+        self._view = memoryview(self._buffer)
+        self._start = self._end = 0
+        """What was received and not read yet lies between these."""
+        self.received_bytes = 0
+        sock.settimeout(0)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
+
+    def handshake(self, context: ssl.SSLContext, timeout_s: float) -> None:
+        """Go on under TLS.
+
+        Raises:
+            Violation: the peer does not speak it, or not as the context asks, or not in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._socket = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+            while True:
+                try:
+                    self._socket.do_handshake()
+                except ssl.SSLWantReadError:
+                    self._wait(select.POLLIN, deadline, "TLS handshake")
+                except ssl.SSLWantWriteError:
+                    self._wait(select.POLLOUT, deadline, "TLS handshake")
+                else:
+                    return
+        except (OSError, ValueError) as error:
+            raise Violation(f"TLS handshake failed: {getattr(error, 'reason', None) or error}") from error
+
+    def read_pdu(
+        self, idle_timeout_s: float, pdu_timeout_s: float, limit: Callable[[int], int]
+    ) -> tuple[int, memoryview]:
+        """The next PDU: its type and its body, which is valid until the next read.
+
+        Args:
+            idle_timeout_s: how long the peer may send nothing.
+            pdu_timeout_s: how long a PDU that has begun may take.
+            limit: the most bytes that a PDU of this type may have.
+
+        Raises:
+            Gone: the connection has ended.
+            Violation: the peer took too long, or the PDU is longer than the limit.
+        """
+        if self._start == self._end:
+            self._start = self._end = 0
+            self._receive(time.monotonic() + idle_timeout_s, "the next message")
+        if self._end - self._start < HEADER_BYTES or not self._has_whole_pdu():
+            self._receive_whole(time.monotonic() + pdu_timeout_s, limit)
+        kind, length = _header(self._buffer, self._start)
+        if length > limit(kind):
+            raise Violation(f"PDU of {length} bytes", INVALID_PARAMETER)
+        begin = self._start + HEADER_BYTES
+        self._start = begin + length
+        return kind, self._view[begin : self._start]
+
+    def has_input(self) -> bool:
+        """Whether something can be read now."""
+        if self._start != self._end:
+            return True
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True
+        return bool(self._poller(select.POLLIN).poll(0))
+
+    def send(self, data: bytes) -> None:
+        """Send all of it.
+
+        Raises:
+            Gone: the connection has ended.
+            Violation: the peer does not take it.
+        """
+        view = memoryview(data)
+        deadline = 0.0
+        while view:
+            try:
+                view = view[self._socket.send(view) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                deadline = deadline or time.monotonic() + self._settings.send_timeout_s
+                self._wait(select.POLLOUT, deadline, "the peer to take an answer")
+            except ssl.SSLWantReadError:
+                deadline = deadline or time.monotonic() + self._settings.send_timeout_s
+                self._wait(select.POLLIN, deadline, "the peer to take an answer")
+            except OSError as error:
+                raise Gone(error.strerror or str(error)) from error
+
+    def interrupt(self) -> None:
+        """End the reads of another thread: they find the connection closed."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)
+
+    def close(self, *, linger_s: float = 0.0) -> None:
+        """Close it, after the peer has closed its side or ``linger_s`` has passed: a reset could overtake the last PDU."""
+        with contextlib.suppress(OSError):
+            if linger_s:
+                self._socket.shutdown(socket.SHUT_WR)
+                self._drain(time.monotonic() + linger_s)
+        self._socket.close()
+
+    # -- receiving ----------------------------------------------------------------------------------------------------
+
+    def _has_whole_pdu(self) -> bool:
+        _, length = _header(self._buffer, self._start)
+        return self._end - self._start >= HEADER_BYTES + int(length)
+
+    def _receive_whole(self, deadline: float, limit: Callable[[int], int]) -> None:
+        while self._end - self._start < HEADER_BYTES:
+            self._make_room(HEADER_BYTES)
+            self._receive(deadline, "a PDU")
+        kind, length = _header(self._buffer, self._start)
+        if length > limit(kind):
+            raise Violation(f"PDU of {length} bytes", INVALID_PARAMETER)
+        self._make_room(HEADER_BYTES + length)
+        while self._end - self._start < HEADER_BYTES + length:
+            self._receive(deadline, "a PDU")
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Move what is left to the buffer's start when ``size_bytes`` from there on would not fit."""
+        if self._start + size_bytes > len(self._buffer):
+            left = self._end - self._start
+            self._buffer[:left] = self._buffer[self._start : self._end]
+            self._start, self._end = 0, left
+
+    def _receive(self, deadline: float, what: str) -> None:
+        while True:
+            try:
+                count = self._socket.recv_into(self._view[self._end :])
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self._wait(select.POLLIN, deadline, what)
+                continue
+            except ssl.SSLWantWriteError:
+                self._wait(select.POLLOUT, deadline, what)
+                continue
+            except OSError as error:
+                raise Gone(error.strerror or str(error)) from error
+            if count == 0:
+                raise Gone("connection closed")
+            self._end += count
+            self.received_bytes += count
+            # Not sticky. Without it a peer that writes header and body apart waits 40 ms for each message (Nagle).
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            return
+
+    def _drain(self, deadline: float) -> None:
+        """Throw away what still comes, until the peer closes."""
+        while (left_s := deadline - time.monotonic()) > 0 and self._poller(select.POLLIN).poll(left_s * 1000):
+            if not self._socket.recv(len(self._buffer)):
+                return
+
+    def _wait(self, event: int, deadline: float, what: str) -> None:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0 or not self._poller(event).poll(left_s * 1000):
+            raise Violation(f"timed out waiting for {what}")
+
+    def _poller(self, event: int) -> select.poll:
+        """poll, not select: descriptors above 1023 exist."""
+        if self._poll is None:
+            self._poll = select.poll()
+        self._poll.register(self._socket, event)
+        return self._poll

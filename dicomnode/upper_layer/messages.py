@@ -1,0 +1,184 @@
+"""DIMSE messages as their fragments come (PS3.8 Annex E): the hot ones are served here, all others by pynetdicom.
+
+A data set of a C-STORE goes fragment by fragment into the sink that the service opened, and is never held here.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import structlog
+
+from dicomnode.dicom import status
+from dicomnode.dicom.instance import StoreAnswer, StoreRequest
+from dicomnode.upper_layer import commands
+from dicomnode.upper_layer.commands import Command, decode, response_pdu
+from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNEXPECTED_PARAMETER, Violation
+from dicomnode.upper_layer.operations import DataSink
+
+if TYPE_CHECKING:
+    from dicomnode.upper_layer.association import PulledAssociation
+
+log = structlog.get_logger()
+
+_IS_COMMAND, _IS_LAST = 0x01, 0x02
+_item = struct.Struct(">IBB").unpack_from
+_ITEM_HEADER_BYTES = 6
+_MAX_COMMAND_BYTES = 64 * 1024
+_MEBIBYTE = 1024 * 1024
+
+
+class Messages:
+    """Puts the messages of one association together and has them served."""
+
+    def __init__(self, association: PulledAssociation) -> None:
+        self._association = association
+        self._operations = association.operations
+        self._command_bytes = bytearray()
+        self._context_id: int | None = None
+        """Of the message that is being received; None between messages."""
+        self._store: tuple[Command, StoreRequest, DataSink] | None = None
+        self._is_command_whole = False
+        self._size_bytes = 0
+        self.instances = 0
+        """C-STORE requests that were answered."""
+
+    @property
+    def is_between(self) -> bool:
+        """Whether no message is half received."""
+        return self._context_id is None
+
+    def take(self, pdu: memoryview) -> None:
+        """Take the body of a P-DATA-TF PDU (PS3.8 Section 9.3.5).
+
+        Raises:
+            Violation: it breaks the protocol or a limit.
+        """
+        position, end = 0, len(pdu)
+        if end == 0:
+            raise Violation("P-DATA-TF is empty", INVALID_PARAMETER)
+        while position < end:
+            if end - position < _ITEM_HEADER_BYTES:
+                raise Violation("presentation data value is cut off", INVALID_PARAMETER)
+            length, context_id, header = _item(pdu, position)
+            position += _ITEM_HEADER_BYTES
+            size_bytes = length - 2
+            if not 0 <= size_bytes <= end - position:
+                raise Violation("presentation data value has a wrong length", INVALID_PARAMETER)
+            self._fragment(context_id, header, pdu[position : position + size_bytes])
+            position += size_bytes
+
+    def discard(self) -> None:
+        """The association ends: what is half received is dropped."""
+        if self._store is not None:
+            self._store[2].discard()
+            self._store = None
+
+    def _fragment(self, context_id: int, header: int, fragment: memoryview) -> None:
+        if self._context_id is None:
+            self._begin(context_id)
+        elif context_id != self._context_id:
+            raise Violation("presentation context changes within a message", UNEXPECTED_PARAMETER)
+        if header & _IS_COMMAND:
+            self._command_fragment(fragment, is_last=bool(header & _IS_LAST))
+        elif not self._is_command_whole:
+            raise Violation("data set comes before its command", UNEXPECTED_PARAMETER)
+        elif self._store is not None:
+            self._dataset_fragment(fragment, is_last=bool(header & _IS_LAST))
+        else:
+            self._hand_over(header, fragment)
+
+    def _begin(self, context_id: int) -> None:
+        if context_id not in self._association._accepted_cx:
+            raise Violation(f"presentation context {context_id} was not accepted", INVALID_PARAMETER)
+        self._context_id = context_id
+        self._size_bytes = 0
+
+    def _command_fragment(self, fragment: memoryview, *, is_last: bool) -> None:
+        if self._is_command_whole:
+            raise Violation("second command within a message", UNEXPECTED_PARAMETER)
+        self._command_bytes += fragment
+        if len(self._command_bytes) > _MAX_COMMAND_BYTES:
+            raise Violation(f"command set of more than {_MAX_COMMAND_BYTES} bytes", INVALID_PARAMETER)
+        if is_last:
+            self._is_command_whole = True
+            self._serve(decode(self._command_bytes))
+
+    def _serve(self, command: Command) -> None:
+        """Begin with a message whose command set is whole."""
+        assert self._context_id is not None
+        field = command.number(commands.COMMAND_FIELD)
+        has_dataset = command.number(commands.COMMAND_DATASET_TYPE) != commands.NO_DATASET
+        if field == commands.C_STORE_RQ and self._is_ours(self._context_id):
+            if not has_dataset:
+                self._answer(command, StoreAnswer(status.MISTYPED_ARGUMENT))
+                self._finish()
+                return
+            request = self._store_request(command)
+            self._store = command, request, self._operations.open_sink(request)
+        elif field == commands.C_ECHO_RQ and not has_dataset:
+            self._answer(command, StoreAnswer(self._operations.echo(self._association.sender)))
+            self._finish()
+        else:
+            self._association.dimse.fragment(self._context_id, _IS_COMMAND | _IS_LAST, bytes(self._command_bytes))
+            if not has_dataset:
+                self._finish()
+
+    def _dataset_fragment(self, fragment: memoryview, *, is_last: bool) -> None:
+        assert self._store is not None
+        command, request, sink = self._store
+        self._grow(len(fragment), self._association.settings.maximum_dataset_mb)
+        sink.write(fragment)
+        if is_last:
+            self._store = None
+            self._answer(command, self._stored(request, sink))
+            self.instances += 1
+            self._finish()
+
+    def _stored(self, request: StoreRequest, sink: DataSink) -> StoreAnswer:
+        try:
+            return self._operations.store(request, sink)
+        except Exception:  # a bug of ours costs this instance's Success, not the association
+            log.exception("instance.failed", calling_ae_title=request.sender.calling_ae_title)
+            sink.discard()
+            return StoreAnswer(status.PROCESSING_FAILURE)
+
+    def _hand_over(self, header: int, fragment: memoryview) -> None:
+        assert self._context_id is not None
+        self._grow(len(fragment), self._association.settings.maximum_message_mb)
+        self._association.dimse.fragment(self._context_id, header & _IS_LAST, bytes(fragment))
+        if header & _IS_LAST:
+            self._finish()
+
+    def _grow(self, size_bytes: int, limit_mb: int) -> None:
+        self._size_bytes += size_bytes
+        if self._size_bytes > limit_mb * _MEBIBYTE:
+            raise Violation(f"data set of more than {limit_mb} MiB")
+
+    def _finish(self) -> None:
+        self._context_id = None
+        self._is_command_whole = False
+        self._command_bytes.clear()
+
+    def _is_ours(self, context_id: int) -> bool:
+        """Whether the peer is the sender in this context: in a C-GET, instances go the other way."""
+        return bool(self._association._accepted_cx[context_id].as_scp)
+
+    def _store_request(self, command: Command) -> StoreRequest:
+        context = self._association._accepted_cx[self._context_id or 0]
+        return StoreRequest(
+            sop_class_uid=command.text(commands.AFFECTED_SOP_CLASS_UID),
+            sop_instance_uid=command.text(commands.AFFECTED_SOP_INSTANCE_UID),
+            transfer_syntax_uid=str(context.transfer_syntax[0]),
+            sender=self._association.sender,
+            message_id=command.number(commands.MESSAGE_ID) or 0,
+            move_originator_ae_title=command.text(commands.MOVE_ORIGINATOR_AE_TITLE),
+            move_originator_message_id=command.number(commands.MOVE_ORIGINATOR_MESSAGE_ID),
+        )
+
+    def _answer(self, command: Command, answer: StoreAnswer) -> None:
+        assert self._context_id is not None
+        self._association.connection.send(
+            response_pdu(command, self._context_id, answer.status, answer.offending_elements, answer.comment)
+        )

@@ -1,0 +1,123 @@
+"""Association negotiation as acceptor (PS3.8 Section 9.3, PS3.7 Annex D): pynetdicom's, but for the presentation contexts.
+
+pynetdicom copies and compares all supported contexts for each association; here a policy decides on what was proposed, so that an
+association with 128 contexts costs about as much as one with a few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, cast
+
+from pydicom.uid import UID
+from pynetdicom import evt
+from pynetdicom.acse import ACSE
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import PresentationContext
+
+if TYPE_CHECKING:
+    from dicomnode.upper_layer.association import PulledAssociation
+
+ACCEPTED, ABSTRACT_SYNTAX_NOT_SUPPORTED, TRANSFER_SYNTAXES_NOT_SUPPORTED = 0, 3, 4
+"""Result of a presentation context (PS3.8 Table 9-18)."""
+_USER_IDENTITY_REFUSED = (1, 2, 1)
+"""A-ASSOCIATE-RJ for an identity that was not accepted (PS3.7 Section D.3.3.7.3)."""
+
+
+class Policy(Protocol):
+    """Decides on presentation contexts."""
+
+    def supports(self, abstract_syntax: str) -> bool:
+        """Whether we serve this SOP Class."""
+
+    def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
+        """The transfer syntax to accept, None when none will do."""
+
+    def roles(self, abstract_syntax: str) -> tuple[bool, bool]:
+        """Whether the peer may be (SCU, SCP) of this SOP Class."""
+
+
+class PolicyACSE(ACSE):
+    """Negotiates by a policy."""
+
+    def _negotiate_as_acceptor(self) -> None:
+        association = cast("PulledAssociation", self.assoc)
+        request = cast(A_ASSOCIATE, self.requestor.primitive)
+        self.requestor.ae_title = request.calling_ae_title
+
+        if self.requestor.user_identity:
+            is_valid, identity = self._check_user_identity()
+            if not is_valid:
+                self.send_reject(*_USER_IDENTITY_REFUSED)
+                evt.trigger(self.assoc, evt.EVT_REJECTED, {})
+                self.assoc.kill()
+                return
+            if identity:
+                self.acceptor.add_negotiation_item(identity)
+        for item in self._check_sop_class_extended():
+            self.acceptor.add_negotiation_item(item)
+        self.acceptor._common_ext = self._check_sop_class_common_extended()
+        if self.requestor.asynchronous_operations != (1, 1) and (window := self._check_async_ops()):
+            self.acceptor.add_negotiation_item(window)
+
+        self._negotiate_contexts(association, request)
+        self.send_accept()
+        evt.trigger(self.assoc, evt.EVT_ACCEPTED, {})
+        self.assoc.is_established = True
+        evt.trigger(self.assoc, evt.EVT_ESTABLISHED, {})
+
+    def _negotiate_contexts(self, association: PulledAssociation, request: A_ASSOCIATE) -> None:
+        proposed_roles = {
+            str(uid): (item.scu_role, item.scp_role) for uid, item in self.requestor.role_selection.items()
+        }
+        answered_roles = {}
+        for proposed in request.presentation_context_definition_list:
+            context = judge(proposed, association.policy)
+            if context.result != ACCEPTED:
+                association._rejected_cx.append(context)
+                continue
+            abstract_syntax = str(proposed.abstract_syntax)
+            scu, scp = _roles(context, abstract_syntax, proposed_roles, association.policy)
+            if abstract_syntax in proposed_roles:
+                answered_roles[abstract_syntax] = (scu, scp)
+            association._accepted_cx[cast(int, context.context_id)] = context
+        for uid, (scu, scp) in answered_roles.items():
+            item = SCP_SCU_RoleSelectionNegotiation()
+            item.sop_class_uid, item.scu_role, item.scp_role = UID(uid), scu, scp
+            self.acceptor.add_negotiation_item(item)
+
+
+def judge(proposed: PresentationContext, policy: Policy) -> PresentationContext:
+    """The result for one proposed presentation context (PS3.8 Section 9.3.3.2)."""
+    context = PresentationContext()
+    context.context_id = proposed.context_id
+    context._abstract_syntax = proposed.abstract_syntax
+    transfer_syntaxes = proposed.transfer_syntax
+    abstract_syntax = str(proposed.abstract_syntax)
+    if not policy.supports(abstract_syntax):
+        context.result = ABSTRACT_SYNTAX_NOT_SUPPORTED
+        context._transfer_syntax = transfer_syntaxes[:1]
+        return context
+    chosen = policy.choose(abstract_syntax, [str(uid) for uid in transfer_syntaxes])
+    context.result = TRANSFER_SYNTAXES_NOT_SUPPORTED if chosen is None else ACCEPTED
+    context._transfer_syntax = (
+        transfer_syntaxes[:1] if chosen is None else [u for u in transfer_syntaxes if u == chosen][:1]
+    )
+    return context
+
+
+def _roles(
+    context: PresentationContext,
+    abstract_syntax: str,
+    proposed: dict[str, tuple[bool | None, bool | None]],
+    policy: Policy,
+) -> tuple[bool, bool]:
+    """Set who is what in an accepted context, and say which of the peer's proposed roles hold (PS3.7 Section D.3.3.4)."""
+    if abstract_syntax not in proposed:
+        context._as_scu, context._as_scp = False, True
+        return True, False
+    wants_scu, wants_scp = (bool(role) for role in proposed[abstract_syntax])
+    may_scu, may_scp = policy.roles(abstract_syntax)
+    scu, scp = wants_scu and may_scu, wants_scp and may_scp
+    context._as_scp, context._as_scu = scu, scp
+    return scu, scp

@@ -1,0 +1,125 @@
+"""pynetdicom's service providers, pulled: no threads and no queues to poll; whoever needs a PDU reads it.
+
+What pynetdicom's ACSE and service classes call works as before: `receive_pdu` reads until there is a primitive, `send_pdu` runs the
+state machine at once, `get_msg` reads until there is a message, and asking for C-CANCEL requests looks at what has come meanwhile.
+tests/unit/upper_layer/test_seams.py holds the private names that this leans on.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dul import _PDU_TYPES, DULServiceProvider
+from pynetdicom.pdu_primitives import P_DATA
+
+from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNRECOGNIZED_PDU, Violation
+
+if TYPE_CHECKING:
+    from dicomnode.upper_layer.association import PulledAssociation
+
+P_DATA_TF = 4
+_FOREVER_S = 10 * 365 * 86400.0
+
+
+class PulledDUL(DULServiceProvider):
+    """The DICOM Upper Layer Service provider (PS3.8 Section 9), driven by its association's own thread."""
+
+    _assoc: PulledAssociation
+
+    def start(self) -> None:
+        """There is no thread to start."""
+        self._assoc._dul_ready.set()
+
+    def is_alive(self) -> bool:
+        """Whether the state machine may still be driven."""
+        return not self._kill_thread
+
+    def stop_dul(self) -> bool:
+        """End; what is left to send has been sent already."""
+        self._kill_thread = True
+        return True
+
+    def idle_timer_expired(self) -> bool:
+        """Reads have their own deadlines."""
+        return False
+
+    def receive_pdu(self, wait: bool = False, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002 - theirs
+        """The next primitive; reads until there is one, at most ``timeout`` seconds. None when there is none."""
+        deadline = time.monotonic() + (_FOREVER_S if timeout is None else timeout)
+        self.run_events()
+        while wait and self.to_user_queue.empty() and not self._kill_thread:
+            if (left_s := deadline - time.monotonic()) <= 0:
+                break
+            self.read(left_s)
+        return super().receive_pdu(wait=False)
+
+    def send_pdu(self, primitive: Any) -> None:
+        """Send at once."""
+        super().send_pdu(primitive)
+        self._process_recv_primitive()
+        self.run_events()
+
+    def read(self, idle_timeout_s: float) -> None:
+        """Read one PDU, and do what it asks for."""
+        kind, body = self._assoc.connection.read_pdu(
+            idle_timeout_s, self._assoc.settings.pdu_timeout_s, self._assoc.pdu_limit
+        )
+        if kind == P_DATA_TF and self.state_machine.current_state == "Sta6":
+            self._assoc.messages.take(body)
+            return
+        self._hand_over(kind, body)
+
+    def run_events(self) -> None:
+        """Let the state machine act on all that has happened."""
+        while not self.event_queue.empty():
+            self.state_machine.do_action(self.event_queue.get_nowait())
+
+    def _hand_over(self, kind: int, body: memoryview) -> None:
+        """A PDU of pynetdicom's kinds to its state machine."""
+        whole = kind.to_bytes(1) + b"\0" + len(body).to_bytes(4) + body.tobytes()
+        if whole[:1] not in _PDU_TYPES:
+            raise Violation(f"PDU type {kind:#04x} is none", UNRECOGNIZED_PDU)
+        try:
+            pdu, event = self._decode_pdu(bytearray(whole))
+        except Exception as error:  # whatever their decoder stumbles over is the peer's fault
+            raise Violation(f"PDU of type {kind} is malformed", INVALID_PARAMETER) from error
+        self._recv_pdu.put(pdu)
+        self.event_queue.put(event)
+        self.run_events()
+
+
+class PulledDIMSE(DIMSEServiceProvider):
+    """The DIMSE service provider (PS3.7 Section 7), for all messages but the hot ones."""
+
+    def __init__(self, assoc: PulledAssociation) -> None:
+        self._pulled = assoc
+        self._cancel_requests: dict[int, Any] = {}
+        super().__init__(assoc)
+
+    @property
+    def cancel_req(self) -> dict[int, Any]:
+        """C-CANCEL requests, also those that have come since anybody looked."""
+        self._pulled.read_what_has_come()
+        return self._cancel_requests
+
+    @cancel_req.setter
+    def cancel_req(self, requests: dict[int, Any]) -> None:
+        self._cancel_requests = requests
+
+    def get_msg(self, block: bool = False) -> Any:  # noqa: FBT001, FBT002 - theirs
+        """The next message; reads until there is one, at most the DIMSE timeout."""
+        timeout_s = self.dimse_timeout
+        deadline = time.monotonic() + (_FOREVER_S if timeout_s is None else timeout_s)
+        while block and self.msg_queue.empty() and self.dul.is_alive():
+            if (left_s := deadline - time.monotonic()) <= 0:
+                break
+            self._pulled.dul.read(left_s)
+        return super().get_msg(block=False)
+
+    def fragment(self, context_id: int, header: int, fragment: bytes) -> None:
+        """Take a fragment of a message that is not hot."""
+        primitive = P_DATA()
+        primitive.presentation_data_value_list = [(context_id, bytes((header,)) + fragment)]
+        self.receive_primitive(primitive)
