@@ -6,11 +6,13 @@ command is asked for, so ``dicomnode --help`` stays quick.
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from typing import IO
 
 import click
+import structlog
 
 from dicomnode import __version__
 from dicomnode.errors import ConfigurationError, DataFolderError, DicomNodeError
@@ -95,5 +97,9 @@ def commands() -> None:
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code; what commands log is never among their answers, `serve` has a log of its own."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     commands(prog_name="dicomnode")
