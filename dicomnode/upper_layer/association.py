@@ -64,6 +64,9 @@ class PulledAssociation(Association):
         self._is_interrupted = False
         self._request: AssociationRequest | None = None
         self._began = time.monotonic()
+        self.acceptor.maximum_length = settings.maximum_pdu_bytes
+        self.acceptor.implementation_class_uid = ae.implementation_class_uid
+        self.acceptor.implementation_version_name = ae.implementation_version_name
         self.acse = PolicyACSE(self)
         self.dul = PulledDUL(self)
         self.dimse = PulledDIMSE(self)

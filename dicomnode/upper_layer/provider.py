@@ -8,7 +8,7 @@ tests/unit/upper_layer/test_seams.py holds the private names that this leans on.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import _PDU_TYPES, DULServiceProvider
@@ -17,16 +17,42 @@ from pynetdicom.pdu_primitives import P_DATA
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNRECOGNIZED_PDU, Violation
 
 if TYPE_CHECKING:
+    from pynetdicom.transport import AssociationSocket
+
     from dicomnode.upper_layer.association import PulledAssociation
 
 P_DATA_TF = 4
 _FOREVER_S = 10 * 365 * 86400.0
 
 
+class _SocketSeam:
+    """What pynetdicom's state machine asks of a socket; the association itself closes the connection at its end."""
+
+    socket = None
+
+    def __init__(self, dul: PulledDUL) -> None:
+        self._dul = dul
+
+    def send(self, data: bytes) -> None:
+        """Send an encoded PDU."""
+        self._dul._assoc.connection.send(data)
+
+    def close(self) -> None:
+        """The state machine is through with the connection."""
+        self._dul.kill_dul()
+
+    def _shutdown_socket(self) -> None:
+        self._dul.kill_dul()
+
+
 class PulledDUL(DULServiceProvider):
     """The DICOM Upper Layer Service provider (PS3.8 Section 9), driven by its association's own thread."""
 
     _assoc: PulledAssociation
+
+    def __init__(self, assoc: PulledAssociation) -> None:
+        super().__init__(assoc)
+        self.socket = cast("AssociationSocket", _SocketSeam(self))
 
     def start(self) -> None:
         """There is no thread to start."""
