@@ -1,4 +1,4 @@
-"""The beginning of a deflated data set (PS3.5 Section A.5, RFC 1951), no more of it than is asked for."""
+"""A deflated data set (PS3.5 Section A.5, RFC 1951), no more of it at a time than is asked for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 from dicomnode.dicom.scanned import Buffer
 
 _INPUT_BYTES: Final = 16 << 10
-_RAW: Final = -zlib.MAX_WBITS
-_ZLIB: Final = zlib.MAX_WBITS
+_METHOD_DEFLATE: Final = 8
+_ZLIB_CHECK: Final = 31
 
 
 class Inflater:
-    """Inflates step by step, so that a small stream that would grow without end costs no more than the caller allows.
+    """Inflates piece by piece, so that a small stream that grows without end costs no more than the caller allows.
 
     Attributes:
         ended: nothing more will come.
@@ -22,33 +22,36 @@ class Inflater:
 
     def __init__(self, data: Buffer) -> None:
         self._data = data
-        # some peers send the zlib format (RFC 1950): its two bytes are a multiple of 31, method 8 (Section 2.2)
-        header = bytes(data[:2])
-        is_zlib = len(header) == 2 and header[0] & 0x0F == 8 and int.from_bytes(header, "big") % 31 == 0  # noqa: PLR2004
-        self._stream = zlib.decompressobj(_ZLIB if is_zlib else _RAW)
         self._pos = 0
-        self._inflated = bytearray()
+        self._stream = zlib.decompressobj(zlib.MAX_WBITS if _is_zlib(bytes(data[:2])) else -zlib.MAX_WBITS)
+        self._head = bytearray()
         self.ended = False
         self.failed = False
 
-    def inflate(self, want: int) -> bytes:
-        """The first ``want`` bytes of the data set, or all when there are fewer."""
-        while len(self._inflated) < want and not self.ended:
-            self._step(want - len(self._inflated))
-        return bytes(self._inflated)
+    def head(self, want: int) -> bytes:
+        """The first ``want`` bytes of the data set, or all when there are fewer; they are kept for the next call."""
+        while len(self._head) < want and not self.ended:
+            self._head += self.read(want - len(self._head))
+        return bytes(self._head)
 
-    def _step(self, room: int) -> None:
+    def read(self, most: int) -> bytes:
+        """The next bytes of the data set, at most so many; none does not mean the end."""
         compressed = self._stream.unconsumed_tail
         if not compressed:
             compressed = bytes(self._data[self._pos : self._pos + _INPUT_BYTES])
             self._pos += len(compressed)
         try:
-            inflated = self._stream.decompress(compressed, room)
+            inflated = self._stream.decompress(compressed, most)
         except zlib.error:
             self.ended = self.failed = True
-            return
-        self._inflated += inflated
+            return b""
         if self._stream.eof:
             self.ended = True
         elif not inflated and not compressed:
             self.ended = self.failed = True
+        return inflated
+
+
+def _is_zlib(start: bytes) -> bool:
+    """Some peers send the zlib format, which has a head of two bytes (RFC 1950 Section 2.2)."""
+    return len(start) == 2 and start[0] & 0x0F == _METHOD_DEFLATE and int.from_bytes(start, "big") % _ZLIB_CHECK == 0  # noqa: PLR2004

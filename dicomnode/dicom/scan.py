@@ -83,7 +83,7 @@ def _scan_deflated(data: Buffer, syntax: TransferSyntax, limits: Limits) -> Scan
     inflater = Inflater(data)
     want = min(_FIRST_INFLATED_BYTES, limits.inflated_bytes)
     while True:
-        head = inflater.inflate(want)
+        head = inflater.head(want)
         if inflater.failed and not head:
             reader = ElementReader(data, limits)
             reader.fault(FaultKind.INFLATE_FAILED, None, 0, "no deflate stream; read as it stands")
