@@ -33,7 +33,7 @@ from dicomnode.settings.environment import override
 from dicomnode.settings.faults import nearest
 from dicomnode.settings.yaml_text import read_yaml, to_yaml
 from dicomnode.supervisor import ProcessSettings
-from dicomnode.upper_layer import TlsSettings, UpperLayerSettings
+from dicomnode.upper_layer import TlsSettings, UpperLayerSettings, server_context
 
 BUILT_IN = "built-in configuration"
 """What errors name when there is no file."""
@@ -176,7 +176,19 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     yield from _repeated("ae_titles", {(index,): title for index, title in enumerate(config.ae_titles)})
     yield from _repeated("listeners", {(index,): (one.host, one.port) for index, one in enumerate(config.listeners)})
     yield from _repeated("peers", {(name,): (peer.ae_title, peer.host.lower()) for name, peer in config.peers.items()})
+    yield from _unusable_tls_files(config)
     yield from _unknown_rules(config)
+
+
+def _unusable_tls_files(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    for index, listener in enumerate(config.listeners):
+        if listener.tls is None:
+            continue
+        try:
+            server_context(listener.tls)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                yield ("listeners", index, *problem.key.split(".")), f"{error.source}: {problem.text}"
 
 
 def _unknown_rules(config: Config) -> Iterator[tuple[KeyPath, str]]:

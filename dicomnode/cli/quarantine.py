@@ -17,6 +17,7 @@ from dicomnode.config import Config
 from dicomnode.errors import DicomNodeError
 from dicomnode.files import Files
 from dicomnode.index import Durability, QuarantineEntry
+from dicomnode.prepare import FILES_NAME
 from dicomnode.services.quarantine import Quarantine
 
 ids = click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
@@ -91,7 +92,7 @@ def discard(ids: tuple[int, ...], *, reason: str, yes: bool, config_path: Path |
 @contextmanager
 def _service(config: Config) -> Iterator[Quarantine]:
     with configuration.open_index(config) as index:
-        files = Files(config.data / "files", "cli", config.files, durable=config.durability is Durability.FULL)
+        files = Files(config.data / FILES_NAME, "cli", config.files, durable=config.durability is Durability.FULL)
         try:
             yield Quarantine(index, files)
         finally:

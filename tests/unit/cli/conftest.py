@@ -23,6 +23,7 @@ from dicomnode.dicom.instance import StoreRequest
 from dicomnode.dicom.peer import Sender
 from dicomnode.files import Files
 from dicomnode.index import Durability, Index
+from dicomnode.prepare import FILES_NAME
 from dicomnode.qa import Validation
 from dicomnode.services.storage import Storage
 
@@ -37,7 +38,7 @@ class NodeFolder:
         self.config.data.mkdir(mode=0o700)
         self.index = Index(self.config.data, self.config.index, durability=Durability.FAST)
         self.index.prepare()
-        self.files = Files(self.config.data / "files", "test", self.config.files, durable=False)
+        self.files = Files(self.config.data / FILES_NAME, "test", self.config.files, durable=False)
         self._open = ExitStack()
         self._open.callback(self.index.close)
         self._open.callback(self.files.close)
