@@ -1,8 +1,8 @@
 """Where an association worker's time goes under one workload: ``python -m bench.profile WORKLOAD``.
 
 It samples the node with py-spy (``pip install py-spy``; as root, or with the right to trace processes) while the workload runs,
-and prints the functions that take most: alone, and with all that they call. The samples stay as a file for flame graphs. Time that a
-thread waits for the network does not count. Sampling stops the node for an instant each time: rates are lower than without.
+and prints the functions that take most: alone, and with all that they call. The samples stay as a file for flame graphs. Time that
+a thread waits for the network does not count. Sampling stops the node for an instant each time: rates are lower than without.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ def _print(console: Console, samples: Path, top: int) -> None:
 def _stacks(samples: Path) -> Iterator[tuple[list[str], int]]:
     """The sampled stacks of calls, outermost first, and how often each was seen."""
     for line in samples.read_text().splitlines():
-        stack, _, count = line.rpartition(" ")
-        yield stack.split(";"), int(count)
+        calls, _, count = line.rpartition(" ")
+        if stack := [call for call in calls.split(";") if call.endswith(")")]:  # the rest names processes
+            yield stack, int(count)
 
 
 if __name__ == "__main__":
