@@ -11,7 +11,6 @@ and inflated bytes are bounded.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import Final
 
 from dicomnode.dicom.element_header import (
@@ -89,7 +88,7 @@ def _scan_deflated(data: Buffer, syntax: TransferSyntax, limits: Limits) -> Scan
             reader.fault(FaultKind.INFLATE_FAILED, None, 0, "no deflate stream; read as it stands")
             return _read(reader, data, syntax)
         scanned = _read(ElementReader(head, limits), head, syntax)
-        if inflater.ended:
+        if inflater.ended or any(fault.kind is FaultKind.HEADER_TOO_LARGE for fault in scanned.faults):
             break
         if scanned.pixel_data is not None:
             return _up_to_pixel_data(scanned)
@@ -153,7 +152,7 @@ def _up_to_pixel_data(scanned: ScannedDataset) -> ScannedDataset:
     """What was read of a data set that was inflated as far as its pixel data begins, or a little further."""
     pixel_data = scanned.pixel_data
     assert pixel_data is not None
-    scanned.pixel_data = replace(pixel_data, present_bytes=None)
+    scanned.pixel_data = pixel_data._replace(present_bytes=None)
     scanned.faults = tuple(fault for fault in scanned.faults if fault.offset < pixel_data.offset)
     scanned.complete = True
     return scanned

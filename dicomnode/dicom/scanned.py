@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
@@ -76,8 +75,7 @@ class Item:
 NO_ITEMS: Final[Mapping[int, tuple[Item, ...]]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class PixelData:
+class PixelData(NamedTuple):
     """What the scan saw of the top level's pixel data, without reading it.
 
     Attributes:

@@ -242,7 +242,7 @@ def test_in_doubt_only_equal_bytes_are_the_same(content):
 
 
 def test_compares_large_mapped_files_in_little_memory(tmp_path):
-    size = 200 << 20
+    size = 64 << 20
     for name, last in (("a", 1), ("b", 1), ("c", 2)):
         head = UID + explicit(PIXEL_DATA, "OW", length=size)
         with (tmp_path / name).open("wb") as file:

@@ -393,7 +393,7 @@ def test_keeps_the_first_hundred_faults_and_what_ended_the_reading():
 
 
 def test_inflates_no_more_than_it_may():
-    bomb = deflated(BEFORE + explicit(PATIENT_ID, "UT", bytes(200_000_000)))
+    bomb = deflated(BEFORE + explicit(PATIENT_ID, "UT", bytes(50_000_000)))
     tracemalloc.start()
     scanned = scan(bomb, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, max_inflated_bytes=1 << 20)
     _, peak = tracemalloc.get_traced_memory()
@@ -402,6 +402,15 @@ def test_inflates_no_more_than_it_may():
     assert kinds(scanned)[-1] is FaultKind.HEADER_TOO_LARGE
     assert scanned.uid(SOP_INSTANCE) == "1.2.3"
     assert not scanned.complete
+
+
+def test_stops_inflating_at_the_limit_of_elements():
+    bomb = deflated(BEFORE + explicit(PATIENT_ID, "LO") * 2_000_000)
+    started = time.monotonic()
+    scanned = scan(bomb, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, max_elements=10_000)
+    assert time.monotonic() - started < 3
+    assert kinds(scanned)[-1] is FaultKind.HEADER_TOO_LARGE
+    assert len(scanned.data) < 1 << 20
 
 
 def test_keeps_what_was_inflated_before_the_stream_breaks():
