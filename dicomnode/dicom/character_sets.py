@@ -185,7 +185,9 @@ def _encode_character(character: str, codec: str, prefix: bytes = b"") -> bytes 
         encoded = character.encode(codec)
     except UnicodeEncodeError:
         return None
-    if not encoded.startswith(prefix) or (codec == "shift_jis" and len(encoded) > 1):  # kanji are not in ISO-IR 13
+    if codec == "shift_jis" and (len(encoded) > 1 or encoded.isascii() != character.isascii()):
+        return None  # ISO-IR 13 has no kanji, and yen and overline are where a backslash and a tilde are understood
+    if not encoded.startswith(prefix):
         return None
     return encoded[len(prefix) : len(prefix) + 2] if prefix else encoded
 
