@@ -23,10 +23,10 @@ MANUAL = PROJECT / "docs" / "performance.md"
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="A few minutes: fewer workloads, three short rounds.")
+@click.option("--quick", is_flag=True, help="A few minutes: fewer workloads, two short rounds.")
 @click.option("--only", "only", multiple=True, metavar="WORKLOAD", help="Only this workload; may be given again.")
 @click.option("--server", "named", multiple=True, metavar="SERVER", help="Only this server; may be given again.")
-@click.option("--rounds", type=click.IntRange(min=1), help="How many rounds; 5 by default, 3 with --quick.")
+@click.option("--rounds", type=click.IntRange(min=1), help="How many rounds; 5 by default, 2 with --quick.")
 @click.option("--no-rivals", is_flag=True, help="Only the node and the sink.")
 @click.option("--no-huge", is_flag=True, help="Leave out the instance of 2 GiB.")
 @click.option(
@@ -72,7 +72,7 @@ def main(
         _list(console, chosen, servers, versions)
         return
 
-    rounds = rounds or (3 if quick else 5)
+    rounds = rounds or (2 if quick else 5)
     effort = (
         Effort(0.8, idle_s=5, bytes_at_most=8 * 10**8) if quick else Effort(2.5, idle_s=10, bytes_at_most=2 * 10**9)
     )
