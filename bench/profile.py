@@ -7,6 +7,7 @@ a thread waits for the network does not count. Sampling stops the node for an in
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,8 @@ from bench.servers import BENCH, ONE_WORKER, running
 from bench.workloads import Effort
 
 SAMPLES_PER_S = 200
+
+_CALL = re.compile(r"\(.+:\d+\)$")
 
 
 @click.command()
@@ -91,7 +94,7 @@ def _stacks(samples: Path) -> Iterator[tuple[list[str], int]]:
     """The sampled stacks of calls, outermost first, and how often each was seen."""
     for line in samples.read_text().splitlines():
         calls, _, count = line.rpartition(" ")
-        if stack := [call for call in calls.split(";") if call.endswith(")")]:  # the rest names processes
+        if stack := [call for call in calls.split(";") if _CALL.search(call)]:  # the rest names processes
             yield stack, int(count)
 
 
