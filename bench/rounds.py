@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from bench.raw_client import PeerRefusedError
-from bench.servers import DidNotStartError, Durability, Server, running
+from bench.servers import PROJECT, DidNotStartError, Durability, Server, running
 from bench.storescu import StorescuFailedError
 from bench.workloads import Effort, Workload
 
@@ -79,6 +79,6 @@ def _once(workload: Workload, server: Server, number: int, folders: Folders, eff
         with running(server, folder, workload.durability, nagle=workload.nagle) as it:
             figures = workload.measure(it, folders.scratch, effort)
     except (DidNotStartError, PeerRefusedError, StorescuFailedError, URLError, OSError) as error:
-        failure = f"{type(error).__name__}: {error}"
+        failure = f"{type(error).__name__}: {error}".replace(f"{PROJECT}/", "")
         return Outcome(workload.name, server.name, number, failure=failure, load_average=load_average)
     return Outcome(workload.name, server.name, number, figures, load_average=load_average)
