@@ -52,9 +52,12 @@ def open_index(config: Config) -> Iterator[Index]:
     Raises:
         DataFolderError: there is none yet, or it belongs to somebody else.
     """
-    if not (config.data / DATABASE_NAME).is_file():
-        raise DataFolderError(f"no index in data folder {config.data}: the node makes it when it first starts")
-    become_owner_of(config.data)
+    try:
+        become_owner_of(config.data)
+        (config.data / DATABASE_NAME).stat()
+    except OSError as error:
+        hint = "the node makes it when it first starts" if isinstance(error, FileNotFoundError) else error.strerror
+        raise DataFolderError(f"no index in data folder {config.data}: {hint}") from error
     index = Index(config.data, config.index, durability=config.durability)
     try:
         yield index

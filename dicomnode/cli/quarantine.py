@@ -51,7 +51,7 @@ def list_(*, as_json: bool, config_path: Path | None) -> None:
                 click.echo(json.dumps(_as_json(entry)))
         else:
             columns = ("ID", "Received", "From", "Rule", "What is wrong", "Size", "SOP Instance UID")
-            table.show(columns, map(_cells, index.quarantine.list()))
+            table.show(columns, [_cells(entry) for entry in index.quarantine.list()], nothing="nothing is held back")
 
 
 @quarantine.command()

@@ -84,7 +84,7 @@ def _show(rows: list[StudyRow], limit: int) -> None:
         "Received",
         "From",
     )
-    table.show(columns, map(_cells, rows[:limit]))
+    table.show(columns, [_cells(row) for row in rows[:limit]], nothing="no study fits")
     if len(rows) > limit:
         click.echo(f"and more: --limit shows more than {limit}", err=True)
 

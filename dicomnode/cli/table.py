@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
+import click
 from rich import box
 from rich.console import Console
 from rich.filesize import decimal
@@ -15,8 +16,11 @@ WIDTH_OF_A_FILE = 200
 """Columns when no terminal says how many it has."""
 
 
-def show(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers stand to the right."""
+def show(columns: Sequence[str], rows: Sequence[Sequence[object]], *, nothing: str) -> None:
+    """Print a table, or ``nothing`` when it would be empty; numbers stand to the right."""
+    if not rows:
+        click.echo(nothing)
+        return
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH_OF_A_FILE

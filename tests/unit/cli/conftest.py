@@ -87,6 +87,12 @@ def encoded(dataset: Dataset) -> bytes:
 
 
 @pytest.fixture
+def make_node_folder() -> type[NodeFolder]:
+    """For a node's folder elsewhere than in ``tmp_path``; to be closed."""
+    return NodeFolder
+
+
+@pytest.fixture
 def node_folder(tmp_path: Path) -> Iterator[NodeFolder]:
     """An empty node's folder."""
     folder = NodeFolder(tmp_path)

@@ -76,3 +76,4 @@ def test_script_must_say_yes_to_remove_files(held: NodeFolder) -> None:
 def test_empty_quarantine_is_no_failure(node_folder: NodeFolder) -> None:
     done = node_folder.run("quarantine", "list", "--json")
     assert (done.exit_code, done.stdout) == (0, "")
+    assert node_folder.run("quarantine", "list").stdout == "nothing is held back\n"
