@@ -174,7 +174,8 @@ class ElementReader:
         data, item_number, read_item = self._data, encoding.item, encoding.read_item
         undefined = length == UNDEFINED
         value_end = end if undefined else pos + length
-        if value_end > end:
+        overruns = value_end > end
+        if overruns:
             self._note_overrun(tag, pos, end)
             value_end = end
         if depth >= self._limits.depth:
@@ -193,20 +194,20 @@ class ElementReader:
                 pos = self.read_elements(inner, pos, value_end, encoding, depth + 1, delimited=True)
             else:
                 item_end = pos + length
-                if item_end > value_end:
+                if item_end > value_end:  # an impossible length: the item ends where its elements do
                     self._note_overrun(None, pos, value_end)
-                    item_end = value_end
-                self.read_elements(inner, pos, item_end, encoding, depth + 1)
-                pos = item_end
+                    pos = self.read_elements(inner, pos, value_end, encoding, depth + 1)
+                else:
+                    self.read_elements(inner, pos, item_end, encoding, depth + 1)
+                    pos = item_end
             items.append(inner)
         after = value_end
         if undefined:
             pos, after = self._find_sequence_end(tag, pos, end, encoding)
         elif pos != value_end:
-            self.fault(
-                FaultKind.BAD_ITEM, tag, pos, "no item where one must be; the rest of the sequence is passed over"
-            )
-            pos = value_end
+            self.fault(FaultKind.BAD_ITEM, tag, pos, "no item where one must be")
+            # the sequence's length counts more than what stands in it, unless it is impossible
+            after = pos = pos if overruns else value_end
         offset = element[1]
         item.elements[tag] = vr, offset, pos - offset
         if item.items is NO_ITEMS:
@@ -303,7 +304,10 @@ class ElementReader:
         for reading in fitting:
             if self._an_element_follows(tag, reading[1] + reading[2], place):
                 return reading
-        return fitting[0] if fitting else (vr, pos + 8, place.end - pos - 8)
+        if fitting:
+            return fitting[0]
+        is_undefined = without[2] == UNDEFINED_LENGTH
+        return (without[0], pos + 8, UNDEFINED) if is_undefined else (vr, pos + 8, place.end - pos - 8)
 
     def _an_element_follows(self, tag: int, pos: int, place: Place) -> bool:
         if pos == place.end:

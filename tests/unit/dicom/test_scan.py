@@ -307,6 +307,29 @@ def test_reads_the_next_item_where_a_delimiter_is_missing():
     assert_both_sides_found(scanned)
 
 
+def test_goes_on_behind_the_items_of_a_sequence_that_is_longer_than_the_data_set():
+    scanned = scan(
+        BEFORE + explicit(REFERENCED_IMAGES, "SQ", item(INNER), length=60_000) + AFTER, EXPLICIT_VR_LITTLE_ENDIAN
+    )
+    assert_both_sides_found(scanned)
+    assert len(scanned.items[REFERENCED_IMAGES]) == 1
+    assert not scanned.complete
+
+
+def test_goes_on_behind_the_delimiter_of_a_sequence_with_an_item_longer_than_the_data_set():
+    content = item(INNER, length=60_000) + SEQUENCE_END
+    scanned = scan(
+        BEFORE + explicit(REFERENCED_IMAGES, "SQ", content, length=UNDEFINED) + AFTER, EXPLICIT_VR_LITTLE_ENDIAN
+    )
+    assert_both_sides_found(scanned)
+    assert len(scanned.items[REFERENCED_IMAGES]) == 1
+
+
+def test_goes_on_behind_the_delimiter_of_an_element_with_neither_vr_nor_length():
+    content = BEFORE + implicit(PATIENT_NAME, length=UNDEFINED) + b"A^B " + SEQUENCE_END + AFTER
+    assert_both_sides_found(scan(content, EXPLICIT_VR_LITTLE_ENDIAN))
+
+
 def test_passes_over_a_delimiter_between_elements():
     scanned = scan(BEFORE + ITEM_END + SEQUENCE_END + AFTER, EXPLICIT_VR_LITTLE_ENDIAN)
     assert_both_sides_found(scanned)
