@@ -125,9 +125,26 @@ class RawPeer:
         self.send(pdu(A_ASSOCIATE_RQ, association_request(**request)))  # type: ignore[arg-type]
         return self.receive()[0]
 
-    def store(self, sop_instance_uid: str, dataset: bytes, *, message_id: int = 1, context: int = 1) -> int:
+    def store(
+        self,
+        sop_instance_uid: str,
+        dataset: bytes,
+        *,
+        sop_class_uid: str = CTImageStorage,
+        message_id: int = 1,
+        context: int = 1,
+    ) -> int:
         """C-STORE, in PDUs of 16 KiB; the status, or -1 when the node ended the association."""
-        self.send(pdu(P_DATA_TF, pdv(context, COMMAND | LAST, store_command(sop_instance_uid, message_id=message_id))))
+        self.send(
+            pdu(
+                P_DATA_TF,
+                pdv(
+                    context,
+                    COMMAND | LAST,
+                    store_command(sop_instance_uid, sop_class_uid=sop_class_uid, message_id=message_id),
+                ),
+            )
+        )
         step = 16000
         for start in range(0, max(len(dataset), 1), step):
             last = LAST if start + step >= len(dataset) else 0
