@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import repeat
 from typing import Final, NamedTuple, NoReturn, cast
 
+from dicomnode.dicom.doubtful_vr import Place, looks_implicit, read_doubtful
 from dicomnode.dicom.element_header import (
     DELIMITER,
     EXPLICIT_LITTLE,
@@ -47,26 +48,8 @@ class Limits(NamedTuple):
     inflated_bytes: int
 
 
-def looks_implicit(data: Buffer, pos: int, end: int, encoding: Encoding) -> bool:
-    """Whether the first element of a data set or item, which shows no VR, is one in implicit VR.
-
-    Else it is an explicit one whose VR is spoilt: the length that it has then would be at least 64 KiB in implicit VR.
-    """
-    length = encoding.read_length(data, pos + 4)[0]
-    return length == UNDEFINED_LENGTH or length <= min(0xFFFF, end - pos - 8)
-
-
 class Stop(Exception):  # noqa: N818 - no error: how reading ends early
     """What follows cannot be read."""
-
-
-class Place(NamedTuple):
-    """Where elements are read: up to which byte, how encoded, within how many sequences, and whether a delimiter ends them."""
-
-    end: int
-    encoding: Encoding
-    depth: int
-    delimited: bool
 
 
 class ElementReader:
@@ -151,7 +134,8 @@ class ElementReader:
                 if length == NO_VR and last < 0 and looks_implicit(data, pos, end, encoding):
                     self.fault(FaultKind.OTHER_ENCODING, tag, pos, "implicit VR where explicit VR is announced")
                     return self.read_elements(item, pos, end, _without_vr(encoding), depth, delimited=delimited)
-                vr, offset, length = self._read_doubtful(tag, pos, place)
+                self.fault(FaultKind.BAD_VR, tag, pos, f"{vr!r} is no VR")
+                vr, offset, length = read_doubtful(data, pos, place)
             last = tag if tag > last else self._note_disorder(item, tag, last, pos)
             if vr == b"SQ":
                 pos = self._read_sequence(item, tag, (vr, offset, length), end, encoding, depth)
@@ -285,39 +269,6 @@ class ElementReader:
         if int.from_bytes(starts[:4], "little") == IMPLICIT_LITTLE.item:
             return EXPLICIT_LITTLE if are_vr_letters(starts[12:14]) else IMPLICIT_LITTLE
         return encoding if length == UNDEFINED else None
-
-    def _read_doubtful(self, tag: int, pos: int, place: Place) -> Element:
-        """An explicit element whose VR is none of the standard's: the reading after which another element follows.
-
-        Some writers leave out the VR of single elements; new VRs of the standard have the long form (PS3.5 Section 6.2).
-        """
-        vr = bytes(self._data[pos + 4 : pos + 6])
-        self.fault(FaultKind.BAD_VR, tag, pos, f"{vr!r} is no VR")
-        encoding = place.encoding
-        header = bytes(self._data[pos : min(pos + 12, place.end)])
-        order = encoding.order
-        short = (vr, pos + 8, int.from_bytes(header[6:8], order))
-        long = (vr, pos + 12, int.from_bytes(header[8:12], order))
-        without = (dictionary_vr(tag), pos + 8, int.from_bytes(header[4:8], order))
-        readings = [short, long, without] if are_vr_letters(vr) else [without, short, long]
-        fitting = [reading for reading in readings if reading[1] + reading[2] <= place.end]
-        for reading in fitting:
-            if self._an_element_follows(tag, reading[1] + reading[2], place):
-                return reading
-        if fitting:
-            return fitting[0]
-        is_undefined = without[2] == UNDEFINED_LENGTH
-        return (without[0], pos + 8, UNDEFINED) if is_undefined else (vr, pos + 8, place.end - pos - 8)
-
-    def _an_element_follows(self, tag: int, pos: int, place: Place) -> bool:
-        if pos == place.end:
-            return not place.delimited
-        if pos + 8 > place.end:
-            return False
-        following, _, length, _ = place.encoding.headers[place.encoding.read_header(self._data, pos)[0]]
-        if length == DELIMITER:
-            return place.delimited
-        return following > tag and length >= LONG and pos + 8 + max(length, 0) <= place.end
 
     def _is_padding(self, pos: int) -> bool:
         rest = self._size - pos

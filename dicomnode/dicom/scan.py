@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
+from dicomnode.dicom.doubtful_vr import looks_implicit
 from dicomnode.dicom.element_header import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -22,7 +23,7 @@ from dicomnode.dicom.element_header import (
     Encoding,
     are_vr_letters,
 )
-from dicomnode.dicom.element_reader import ElementReader, Limits, Stop, looks_implicit
+from dicomnode.dicom.element_reader import ElementReader, Limits, Stop
 from dicomnode.dicom.inflate import Inflater
 from dicomnode.dicom.scanned import (
     NO_ITEMS,
