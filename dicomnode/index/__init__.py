@@ -2,6 +2,7 @@
 
 from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
+from dicomnode.index.preparation import PrepareReport
 from dicomnode.index.quarantine import Quarantine, QuarantineEntry
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow
@@ -15,6 +16,7 @@ __all__ = [
     "Instances",
     "OnConflict",
     "Outcome",
+    "PrepareReport",
     "Quarantine",
     "QuarantineEntry",
     "StudyFilter",

@@ -1,64 +1,113 @@
-"""Connections to the index, the lock that orders its writers, and the sync of its write-ahead log.
+"""Connections to the index, all of them set so that several processes may write.
 
 SQLite 3.7.0-3.51.2 can corrupt a database when two checkpoints race a commit, so no connection ever checkpoints by itself:
-checkpoints run only under the writers' lock. The database file itself is never opened beside SQLite: closing it would drop
-SQLite's own locks (POSIX advisory locks belong to the process).
+checkpoints run only under the writers' lock (`dicomnode.index.writer`). The database file itself is never opened beside SQLite:
+closing it would drop SQLite's own locks, because POSIX advisory locks belong to the process.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dicomnode.errors import IndexUnavailableError
 from dicomnode.index.settings import IndexSettings
 
 DATABASE_NAME = "index.sqlite"
-LOCK_NAME = "index.lock"
+IDLE_READERS = 8
+"""Connections for reading that are kept open while nobody reads."""
+READERS_SHARE = 16
+"""A reader has this part of the memory that the writer has for pages: the operating system keeps them as well."""
+STATEMENTS = 256
+"""Compiled statements that a connection keeps."""
 
 
 class Connections:
-    """One connection for the writer and one for each reading thread, all with the pragmas that several processes need."""
+    """Where a process gets its connections from."""
 
     def __init__(self, folder: Path, settings: IndexSettings) -> None:
-        self.path = folder / DATABASE_NAME
+        self.path = folder.absolute() / DATABASE_NAME
         self._settings = settings
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._age = 0
 
-    def connect(self) -> sqlite3.Connection:
-        """A new connection, in autocommit mode.
+    def for_writing(self, *, may_create: bool = False) -> sqlite3.Connection:
+        """A new connection, in autocommit mode; the caller closes it.
 
         Raises:
             IndexUnavailableError: it cannot be opened.
         """
+        return self._connect(self._settings.cache_mb * 1024, "rwc" if may_create else "rw")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for one thread to read with, for a short time: a transaction that stays open keeps the log from shrinking.
+
+        Raises:
+            IndexUnavailableError: it cannot be opened, or the index cannot be read.
+        """
+        connection, age = self._take()
         try:
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=1.0)
+            yield connection
+        except sqlite3.Error as error:
+            connection.close()
+            self.forget()
+            raise IndexUnavailableError(f"index cannot be read: {error}", rolled_back=True) from error
+        except BaseException:
+            self._give_back(connection, age)
+            raise
+        self._give_back(connection, age)
+
+    def forget(self) -> None:
+        """Read with new connections from now on: after an error the database may have been repaired or put in place anew."""
+        with self._lock:
+            self._age += 1
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> tuple[sqlite3.Connection, int]:
+        with self._lock:
+            age = self._age
+            if self._idle:
+                return self._idle.pop(), age
+        return self._connect(self._settings.cache_mb * 1024 // READERS_SHARE, "rw"), age
+
+    def _give_back(self, connection: sqlite3.Connection, age: int) -> None:
+        with self._lock:
+            if age == self._age and len(self._idle) < IDLE_READERS:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _connect(self, cache_kib: int, mode: str) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                f"{self.path.as_uri()}?mode={mode}",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=self._settings.lock_timeout_s,
+                cached_statements=STATEMENTS,
+            )
+        except sqlite3.Error as error:
+            raise IndexUnavailableError(f"index cannot be opened: {error}", rolled_back=True) from error
+        try:
             for pragma in (
-                "journal_mode=WAL",
-                "synchronous=NORMAL",
-                "wal_autocheckpoint=0",
-                "mmap_size=0",
-                "foreign_keys=ON",
-                "temp_store=MEMORY",
-                f"cache_size=-{self._settings.cache_mb * 1024}",
+                "journal_mode = WAL",
+                "synchronous = NORMAL",
+                "wal_autocheckpoint = 0",
+                "mmap_size = 0",
+                "foreign_keys = ON",
+                "temp_store = MEMORY",
+                f"cache_size = -{cache_kib}",
             ):
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error as error:
+            connection.close()
             raise IndexUnavailableError(f"index cannot be opened: {error}", rolled_back=True) from error
         return connection
-
-    def reader(self) -> sqlite3.Connection:
-        """This thread's own connection for reading."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self.connect()
-            self._readers.append(connection)
-        return connection
-
-    def close(self) -> None:
-        """Close every reader; nobody may read any more."""
-        for connection in self._readers:
-            connection.close()
-        self._readers.clear()

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from peewee import PeeweeException, SqliteDatabase
+from peewee import SQL, fn
 
-from dicomnode.errors import DataFolderError, IndexUnavailableError
-from dicomnode.index.database import DATABASE_NAME, Connections
+from dicomnode.index.database import Connections
 from dicomnode.index.instances import Instances
+from dicomnode.index.preparation import PrepareReport, prepare
 from dicomnode.index.quarantine import Quarantine
-from dicomnode.index.schema import SCHEMA_VERSION, create
+from dicomnode.index.schema import QUARANTINED, REFUSED, Instance, Patient, Study, compiled
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow, studies
 from dicomnode.index.writer import Writer
+from dicomnode.index.writers_lock import WritersLock
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How much the node holds."""
+    """How much the node holds.
+
+    Attributes:
+        size_bytes: of the data sets of accepted and quarantined instances.
+        schema_version: of the database.
+    """
 
     patients: int
     studies: int
@@ -30,59 +36,82 @@ class Summary:
     quarantined: int
     refused: int
     size_bytes: int
+    schema_version: int
+
+
+_PATIENTS: Final = compiled(Patient.select(fn.COUNT(SQL("*"))))
+_STUDIES: Final = compiled(
+    Study.select(
+        fn.COUNT(SQL("*")),
+        fn.TOTAL(Study.series_count).cast("integer"),
+        fn.TOTAL(Study.instance_count).cast("integer"),
+        fn.TOTAL(Study.size_bytes).cast("integer"),
+    )
+)
+_QUARANTINED: Final = compiled(
+    Instance.select(fn.COUNT(SQL("*")), fn.TOTAL(Instance.dataset_size_bytes).cast("integer")).where(
+        Instance.state == QUARANTINED
+    )
+)
+_REFUSED: Final = compiled(Instance.select(fn.COUNT(SQL("*"))).where(Instance.state == REFUSED))
 
 
 class Index:
-    """What the node holds, for all threads of one process."""
+    """What the node holds, for all threads of one process; it is opened with its first use.
+
+    ``instances`` takes instances in and finds them; ``quarantine`` is the work list of those that are held back.
+    """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
         self._folder = folder
+        self._settings = settings
         self._connections = Connections(folder, settings)
-        self._writer = Writer(folder, self._connections, settings, durability)
-        self.instances = Instances(self._connections.reader, self._writer)
-        self.quarantine = Quarantine(self._connections.reader, self._writer)
+        self._lock = WritersLock(folder, settings.lock_timeout_s)
+        self._writer = Writer(self._lock, self._connections, settings, durability)
+        self.instances = Instances(self._connections, self._writer)
+        self.quarantine = Quarantine(self._connections, self._writer)
 
-    def prepare(self) -> None:
-        """Make the database, or bring an older one to this version's schema; one process, before the others.
+    def prepare(self) -> PrepareReport:
+        """Make the database, or bring an older one to this version's tables after a back-up; one process, before the others.
 
         Raises:
-            DataFolderError: it was written by a newer version.
-            IndexUnavailableError: it cannot be read.
+            DataFolderError: it was written by a newer version or another program, or it is damaged and has to be migrated.
+            IndexUnavailableError: it cannot be read or written.
         """
-        path = self._folder / DATABASE_NAME
-        database = SqliteDatabase(path, pragmas={"journal_mode": "wal", "wal_autocheckpoint": 0})
-        try:
-            version = database.pragma("user_version")
-            if version > SCHEMA_VERSION:
-                raise DataFolderError(
-                    f"index {path} was written by a newer dicomnode (schema {version}; this one knows {SCHEMA_VERSION})"
-                )
-            if version == 0:
-                create(database)
-        except (sqlite3.Error, PeeweeException) as error:
-            raise IndexUnavailableError(f"index cannot be prepared: {error}") from error
-        finally:
-            database.close()
+        return prepare(self._folder, self._settings, self._lock)
 
     def sync(self) -> None:
-        """Make durable everything that was committed so far, by any process: a Success may rest on it."""
+        """Make durable everything that was committed so far, by any process: a Success may rest on it.
+
+        Raises:
+            IndexUnavailableError: it may not be durable.
+        """
         self._writer.sync()
 
-    def studies(self, filters: StudyFilter, *, limit: int = 1_000_000) -> Iterator[StudyRow]:
-        """The studies that fit ``filters``, the newest first."""
-        return studies(self._connections.reader, filters, limit)
+    def studies(self, filters: StudyFilter, *, limit: int = 1 << 62) -> Iterator[StudyRow]:
+        """The studies that fit ``filters``, the one whose first instance came last first.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        return studies(self._connections, filters, limit)
 
     def summary(self) -> Summary:
-        """How much the node holds."""
-        row = self._connections.reader().execute(
-            "SELECT (SELECT count(*) FROM patient), (SELECT count(*) FROM study), (SELECT count(*) FROM series),"
-            " count(*) FILTER (WHERE state = 'accepted'), count(*) FILTER (WHERE state = 'quarantined'),"
-            " count(*) FILTER (WHERE state = 'refused'),"
-            " coalesce(sum(dataset_size_bytes) FILTER (WHERE state IN ('accepted', 'quarantined')), 0) FROM instance"
-        )
-        return Summary(*row.fetchone())
+        """How much the node holds.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        with self._connections.reading() as connection:
+            (patients,) = connection.execute(_PATIENTS).fetchone()
+            held, series, instances, size_bytes = connection.execute(_STUDIES).fetchone()
+            quarantined, quarantined_bytes = connection.execute(_QUARANTINED).fetchone()
+            (refused,) = connection.execute(_REFUSED).fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        return Summary(patients, held, series, instances, quarantined, refused, size_bytes + quarantined_bytes, version)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Let go of everything; nobody may use it any more."""
         self._writer.close()
-        self._connections.close()
+        self._connections.forget()
+        self._lock.close()

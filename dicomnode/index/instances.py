@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from typing import Final
 
-from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance, Severity, State, StoreRequest, Verdict
+from dicomnode.dicom.instance import Finding, ReceivedInstance, Severity, State, StoreRequest, Verdict
+from dicomnode.index.database import Connections
+from dicomnode.index.events import EventKind, record
+from dicomnode.index.hierarchy import Leaver, Newcomer, link, place_of, unlink
+from dicomnode.index.keys import location_key, microseconds
+from dicomnode.index.schema import (
+    ACCEPTED,
+    NULL,
+    QUARANTINED,
+    Instance,
+    Patient,
+    Series,
+    Study,
+    bound,
+    compiled,
+    insert_into,
+)
+from dicomnode.index.texts import findings_of, findings_text, level_of, level_text, levels_text
 from dicomnode.index.writer import Writer
 
-PATIENT_NAME, PATIENT_ID, ISSUER_OF_PATIENT_ID = 0x00100010, 0x00100020, 0x00100021
-PATIENT_BIRTH_DATE, PATIENT_SEX = 0x00100030, 0x00100040
-STUDY_DATE, STUDY_TIME, ACCESSION_NUMBER, STUDY_ID = 0x00080020, 0x00080030, 0x00080050, 0x00200010
-REFERRING_PHYSICIAN_NAME, STUDY_DESCRIPTION = 0x00080090, 0x00081030
-MODALITY, SERIES_NUMBER, SERIES_DESCRIPTION, INSTANCE_NUMBER = 0x00080060, 0x00200011, 0x0008103E, 0x00200013
+_INSTANCE_NUMBER: Final = 0x00200013
+_UID_LENGTH: Final = 64
 
 
 class Outcome(Enum):
@@ -25,7 +38,7 @@ class Outcome(Enum):
     STORED = auto()
     QUARANTINED = auto()
     SAME_CONTENT = auto()
-    """Its UID is here with the same digest: nothing was written."""
+    """Its UID is here, accepted or in quarantine, with the same digest: nothing was written."""
     OTHER_CONTENT = auto()
     """Its UID is here with another digest, and the caller asked to be told: nothing was written."""
 
@@ -45,7 +58,7 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of an instance, with all that was found of it."""
+    """What became of an instance, with all that was found of it; of one that is here already, what was found the first time."""
 
     outcome: Outcome
     findings: tuple[Finding, ...]
@@ -54,310 +67,290 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class OnConflict:
-    """What to do when an instance meets what is here already; constraints find it out, inside the transaction.
+    """What to do when an instance meets what is here already; found out, and done, inside the transaction.
 
     Attributes:
         other_patient: its study is under another patient: the finding that quarantines it. None accepts it under the patient
             that the study has.
-        other_content: its UID is here with another digest: the finding that goes with ``replace`` or quarantine. None only reports it.
-        replaces: the digest of the row that it shall take the place of; with another one there now, it is reported again.
+        other_content: its UID is here with another digest: the finding that quarantines it, or with ``replaces`` the old one. None
+            only reports it.
+        replaces: the digest of the accepted instance that it shall take the place of; if that is another one by then, it is
+            reported again.
+        compared_with: the digest of the accepted instance that ``other_content`` was found against; the same holds.
     """
 
     other_patient: Finding | None = None
     other_content: Finding | None = None
     replaces: bytes | None = None
+    compared_with: bytes | None = None
 
 
-_EXISTING = "SELECT id, state, location, dataset_offset, dataset_size_bytes, digest, transfer_syntax_uid, findings FROM instance"
-_INSERT_INSTANCE = """
-INSERT INTO instance (series_id, state, sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid,
-    transfer_syntax_uid, instance_number, location, dataset_offset, dataset_size_bytes, digest, digest_algorithm, received_at,
-    calling_ae_title, called_ae_title, address, peer, rule_set, findings, attributes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_COLUMNS: Final = (
+    Instance.id,
+    Instance.state,
+    Instance.location,
+    Instance.dataset_offset,
+    Instance.dataset_size_bytes,
+    Instance.digest,
+    Instance.transfer_syntax_uid,
+    Instance.findings,
+)
+_KNOWN: Final = compiled(
+    Instance.select(*_COLUMNS).where(Instance.sop_instance_uid == bound("uid"), Instance.state == ACCEPTED)
+)
+_SAME_IN_QUARANTINE: Final = compiled(
+    Instance.select(*_COLUMNS).where(
+        Instance.sop_instance_uid == bound("uid"), Instance.digest == bound("digest"), Instance.state == QUARANTINED
+    )
+)
+_HAS_LOCATION: Final = compiled(
+    Instance.select(Instance.id).where(
+        Instance.location_key == bound("key"),
+        Instance.location == bound("location"),
+        (Instance.state == ACCEPTED) | (Instance.state == QUARANTINED),
+    )
+)
+_WITH_HIERARCHY: Final = compiled(
+    Instance.select(
+        Instance.series,
+        Instance.sop_class_uid,
+        Instance.dataset_size_bytes,
+        Instance.findings,
+        Study.study_instance_uid,
+        Series.series_instance_uid,
+        Patient.attributes,
+        Study.attributes,
+        Series.attributes,
+    )
+    .join(Series)
+    .join(Study)
+    .join(Patient)
+    .where(Instance.id == bound("id"))
+)
+_SET_ASIDE: Final = compiled(
+    Instance.update(
+        {
+            Instance.state: QUARANTINED,
+            Instance.series: NULL,
+            **{
+                column: bound(column)
+                for column in ("study_instance_uid", "series_instance_uid", "findings", "higher_attributes")
+            },
+        }
+    ).where(Instance.id == bound("id"))
+)
+_NEW_INSTANCE: Final = insert_into(Instance)
 
 
 class Instances:
     """Adds instances, and finds what is known of one."""
 
-    def __init__(self, reader: Callable[[], sqlite3.Connection], writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, connections: Connections, writer: Writer) -> None:
+        self._connections = connections
         self._writer = writer
 
     def known(self, sop_instance_uid: str) -> Existing | None:
-        """The accepted instance of this UID, as any process committed it; maybe not on the disk yet.
+        """The accepted instance of this UID, as any process committed it; maybe not on the disk yet (`Index.sync`).
 
         Raises:
-            IndexUnavailableError: it cannot be read.
+            IndexUnavailableError: the index cannot be read.
         """
-        return _existing(self._reader(), sop_instance_uid, State.ACCEPTED)
+        with self._connections.reading() as connection:
+            row = connection.execute(_KNOWN, {"uid": sop_instance_uid}).fetchone()
+        return _existing(row) if row else None
 
     def has_location(self, location: str) -> bool:
-        """Whether a row speaks of this file."""
-        return self._reader().execute("SELECT 1 FROM instance WHERE location = ?", (location,)).fetchone() is not None
+        """Whether an instance that the node holds, accepted or in quarantine, has this file.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        with self._connections.reading() as connection:
+            row = connection.execute(_HAS_LOCATION, {"key": location_key(location), "location": location}).fetchone()
+        return row is not None
 
     def add(self, received: ReceivedInstance, on_conflict: OnConflict) -> Added:
-        """Take an instance in; returns once it is durable.
+        """Take an instance in; returns once it is committed and, with full durability, on the disk.
+
+        An instance that the verdict quarantines, or whose UID and digest are in quarantine already, stays there until a person
+        releases it, whatever a newer verdict says: a retry is answered as the first time, and makes no second row.
 
         Raises:
             IndexUnavailableError: it could not be written; ``rolled_back`` says whether it is certainly not there.
         """
-        return self._writer.run(lambda connection: _Addition(connection, received, on_conflict).run())
+        return self._writer.run(_Addition(received, on_conflict).run)
 
     def refuse(
-        self,
-        request: StoreRequest,
-        uids: tuple[str, str, str],
-        verdict: Verdict,
-        received_at: datetime,
+        self, request: StoreRequest, uids: tuple[str, str, str], verdict: Verdict, received_at: datetime
     ) -> None:
-        """Record an instance that was not kept; what fails is the log's matter, never the answer's.
+        """Record an instance that was not kept. Nobody is promised this record, so nobody waits until it is on the disk.
 
         Args:
-            uids: Study, Series and SOP Instance UID, as far as the data set has them.
+            uids: Study, Series and SOP Instance UID, as far as the data set has them; what is too long for a UID is cut.
+
+        Raises:
+            IndexUnavailableError: it could not be written; no reason to answer the sender anything else.
         """
-        study, series, instance = uids
-        row = (
-            None,
-            State.REFUSED,
-            instance or request.sop_instance_uid[:64],
-            request.sop_class_uid[:64],
-            study,
-            series,
-            request.transfer_syntax_uid,
-            "",
-            None,
-            0,
-            0,
-            b"",
-            "",
-            microseconds(received_at),
-            request.sender.calling_ae_title,
-            request.sender.called_ae_title,
-            request.sender.address,
-            request.sender.peer,
-            verdict.rule_set,
-            findings_text(verdict.findings),
-            "{}",
-        )
-        self._writer.run(lambda connection: connection.execute(_INSERT_INSTANCE, row).lastrowid)
+        study, series, instance = (uid[:_UID_LENGTH] for uid in uids)
+        row = {
+            "series": None,
+            "state": State.REFUSED,
+            "sop_instance_uid": instance or request.sop_instance_uid[:_UID_LENGTH],
+            "sop_class_uid": request.sop_class_uid[:_UID_LENGTH],
+            "study_instance_uid": study,
+            "series_instance_uid": series,
+            "transfer_syntax_uid": request.transfer_syntax_uid,
+            "instance_number": "",
+            "location": None,
+            "location_key": None,
+            "dataset_offset": 0,
+            "dataset_size_bytes": 0,
+            "digest": b"",
+            "digest_algorithm": "",
+            "received_at": microseconds(received_at),
+            "calling_ae_title": request.sender.calling_ae_title,
+            "called_ae_title": request.sender.called_ae_title,
+            "address": request.sender.address,
+            "peer": request.sender.peer,
+            "rule_set": verdict.rule_set,
+            "findings": findings_text(verdict.findings),
+            "higher_attributes": None,
+            "attributes": "{}",
+        }
+        self._writer.note(lambda connection: connection.execute(_NEW_INSTANCE, row).lastrowid)
 
 
 class _Addition:
-    """One instance being added, within the writer's transaction."""
+    """One instance on its way in; what needs no lock is made before."""
 
-    def __init__(self, connection: sqlite3.Connection, received: ReceivedInstance, on_conflict: OnConflict) -> None:
-        self._connection = connection
+    def __init__(self, received: ReceivedInstance, on_conflict: OnConflict) -> None:
         self._received = received
         self._on_conflict = on_conflict
-        self._findings = received.verdict.findings
+        self._newcomer = Newcomer(
+            received.study_instance_uid,
+            received.series_instance_uid,
+            received.sop_class_uid,
+            received.attributes,
+            received.dataset_size_bytes,
+            microseconds(received.received_at),
+            received.sender.calling_ae_title,
+        )
+        self._row = _row_of(received, self._newcomer.received_at)
 
-    def run(self) -> Added:
+    def run(self, connection: sqlite3.Connection) -> Added:
+        """Within the writer's transaction."""
+        received, on_conflict = self._received, self._on_conflict
+        key = {"uid": received.sop_instance_uid, "digest": received.digest}
+        accepted = connection.execute(_KNOWN, key).fetchone()
+        here = _existing(accepted) if accepted else None
+        same = here
+        if here is None or here.digest != received.digest:
+            held_back = connection.execute(_SAME_IN_QUARANTINE, key).fetchone()
+            same = _existing(held_back) if held_back else None
+        if same is not None:
+            return Added(Outcome.SAME_CONTENT, same.findings, same)
+        if received.verdict.severity >= Severity.QUARANTINE:
+            return self._quarantine(connection)
+        if here is None:
+            return self._accept(connection, None)
+        expected = on_conflict.replaces or on_conflict.compared_with or here.digest
+        if on_conflict.other_content is None or expected != here.digest:
+            return Added(Outcome.OTHER_CONTENT, received.verdict.findings, here)
+        if on_conflict.replaces is None:
+            return self._quarantine(connection, on_conflict.other_content)
+        return self._accept(connection, accepted[0])
+
+    def _accept(self, connection: sqlite3.Connection, replaced: int | None) -> Added:
+        """Hang it below its series, in the place of the row ``replaced``; unless its study is under another patient."""
+        received, on_conflict = self._received, self._on_conflict
+        place = place_of(connection, received.study_instance_uid, received.series_instance_uid)
+        if on_conflict.other_patient is not None and place and place.identity != self._newcomer.identity:
+            return self._quarantine(connection, on_conflict.other_patient)
+        left = None
+        if replaced is not None and on_conflict.other_content is not None:
+            left = set_aside(connection, replaced, on_conflict.other_content, by=received.sender.calling_ae_title)
+        row = self._row | {
+            "state": State.ACCEPTED,
+            "series": link(connection, self._newcomer, place),
+            "findings": findings_text(received.verdict.findings),
+        }
+        connection.execute(_NEW_INSTANCE, row)
+        if left is not None:
+            unlink(connection, left)  # last, so that a study does not go and come back
+        return Added(Outcome.STORED, received.verdict.findings)
+
+    def _quarantine(self, connection: sqlite3.Connection, *more: Finding) -> Added:
         received = self._received
-        here = _existing(self._connection, received.sop_instance_uid, State.ACCEPTED)
-        if here is not None and here.digest == received.digest:
-            return Added(Outcome.SAME_CONTENT, here.findings, here)
-        if received.verdict.severity is Severity.QUARANTINE:
-            return self._quarantine()
-        if here is not None:
-            if self._on_conflict.other_content is None or (self._on_conflict.replaces not in (None, here.digest)):
-                return Added(Outcome.OTHER_CONTENT, self._findings, here)
-            if self._on_conflict.replaces is None:
-                return self._quarantine(self._on_conflict.other_content)
-            self._set_aside(here, self._on_conflict.other_content)
-        if self._on_conflict.other_patient is not None and self._is_under_another_patient():
-            return self._quarantine(self._on_conflict.other_patient)
-        series = link(self._connection, received.study_instance_uid, received.series_instance_uid, received.attributes)
-        self._insert(State.ACCEPTED, series)
-        return Added(Outcome.STORED, self._findings)
-
-    def _quarantine(self, finding: Finding | None = None) -> Added:
-        if finding is not None:
-            self._findings = (*self._findings, finding)
-        row = self._connection.execute(
-            f"{_EXISTING} WHERE sop_instance_uid = ? AND digest = ? AND state = ?",
-            (self._received.sop_instance_uid, self._received.digest, State.QUARANTINED),
-        ).fetchone()
-        if row:
-            here = existing(row)
-            return Added(Outcome.SAME_CONTENT, here.findings, here)
-        self._insert(State.QUARANTINED, None)
-        return Added(Outcome.QUARANTINED, self._findings)
-
-    def _set_aside(self, here: Existing, finding: Finding) -> None:
-        self._connection.execute(
-            "UPDATE instance SET state = ?, series_id = NULL, findings = ? WHERE sop_instance_uid = ? AND state = ?",
-            (
-                State.QUARANTINED,
-                findings_text((*here.findings, finding)),
-                self._received.sop_instance_uid,
-                State.ACCEPTED,
-            ),
-        )
-
-    def _is_under_another_patient(self) -> bool:
-        patient = self._connection.execute(
-            "SELECT pid, issuer FROM study JOIN patient ON patient.id = study.patient_id WHERE study_instance_uid = ?",
-            (self._received.study_instance_uid,),
-        ).fetchone()
-        return patient is not None and patient != _identity(self._received.attributes)
-
-    def _insert(self, state: State, series: int | None) -> None:
-        received, sender = self._received, self._received.sender
-        insert(
-            self._connection,
-            _INSERT_INSTANCE,
-            (
-                series,
-                state,
-                received.sop_instance_uid,
-                received.sop_class_uid,
-                received.study_instance_uid,
-                received.series_instance_uid,
-                received.transfer_syntax_uid,
-                received.attributes.instance.get(INSTANCE_NUMBER, ""),
-                received.location,
-                received.dataset_offset,
-                received.dataset_size_bytes,
-                received.digest,
-                received.digest_algorithm,
-                microseconds(received.received_at),
-                sender.calling_ae_title,
-                sender.called_ae_title,
-                sender.address,
-                sender.peer,
-                received.verdict.rule_set,
-                findings_text(self._findings),
-                all_as_json(received.attributes) if series is None else as_json(received.attributes.instance),
-            ),
-        )
+        findings = (*received.verdict.findings, *more)
+        levels = received.attributes.patient, received.attributes.study, received.attributes.series
+        row = self._row | {
+            "state": State.QUARANTINED,
+            "study_instance_uid": received.study_instance_uid,
+            "series_instance_uid": received.series_instance_uid,
+            "findings": findings_text(findings),
+            "higher_attributes": levels_text(levels),
+        }
+        connection.execute(_NEW_INSTANCE, row)
+        return Added(Outcome.QUARANTINED, findings)
 
 
-def link(connection: sqlite3.Connection, study_uid: str, series_uid: str, attributes: Attributes) -> int:
-    """The row of a series; it, its study and its patient are made if need be."""
-    study = connection.execute("SELECT id FROM study WHERE study_instance_uid = ?", (study_uid,)).fetchone()
-    study_id = study[0] if study else _new_study(connection, study_uid, attributes)
-    series = connection.execute(
-        "SELECT id FROM series WHERE study_id = ? AND series_instance_uid = ?", (study_id, series_uid)
+def accepted_with(connection: sqlite3.Connection, sop_instance_uid: str) -> int | None:
+    """The row of the accepted instance with this UID."""
+    row = connection.execute(_KNOWN, {"uid": sop_instance_uid}).fetchone()
+    return row[0] if row else None
+
+
+def set_aside(connection: sqlite3.Connection, instance: int, finding: Finding, *, by: str) -> Leaver:
+    """Move an accepted instance to quarantine with ``finding``, because another one takes its place; recorded.
+
+    It takes along what its patient, study and series are known by: a release needs that.
+
+    Returns:
+        What is still to be counted out, by `unlink`, when the other one is in.
+    """
+    series, sop_class, size_bytes, findings, study_uid, series_uid, *levels = connection.execute(
+        _WITH_HIERARCHY, {"id": instance}
     ).fetchone()
-    if series:
-        return int(series[0])
-    return insert(
-        connection,
-        "INSERT INTO series (study_id, series_instance_uid, modality, series_number, description, attributes)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            study_id,
-            series_uid,
-            *_texts(attributes.series, MODALITY, SERIES_NUMBER, SERIES_DESCRIPTION),
-            as_json(attributes.series),
-        ),
-    )
+    row = {
+        "id": instance,
+        "study_instance_uid": study_uid,
+        "series_instance_uid": series_uid,
+        "findings": findings_text((*findings_of(findings), finding)),
+        "higher_attributes": levels_text(tuple(level_of(level) for level in levels)),
+    }
+    connection.execute(_SET_ASIDE, row)
+    record(connection, EventKind.REPLACED, instance, by=by, reason=finding.rule)
+    return Leaver(series, sop_class, size_bytes)
 
 
-def _new_study(connection: sqlite3.Connection, study_uid: str, attributes: Attributes) -> int:
-    kept = _texts(
-        attributes.study,
-        STUDY_DATE,
-        STUDY_TIME,
-        ACCESSION_NUMBER,
-        STUDY_ID,
-        REFERRING_PHYSICIAN_NAME,
-        STUDY_DESCRIPTION,
-    )
-    return insert(
-        connection,
-        "INSERT INTO study (patient_id, study_instance_uid, study_date, study_time, accession_number, study_id,"
-        " referring_physician_name, description, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (_patient(connection, attributes), study_uid, *kept, as_json(attributes.study)),
-    )
+def _row_of(received: ReceivedInstance, received_at: int) -> dict[str, object]:
+    """The row, but for what depends on what becomes of the instance."""
+    sender = received.sender
+    return {
+        "series": None,
+        "sop_instance_uid": received.sop_instance_uid,
+        "sop_class_uid": received.sop_class_uid,
+        "study_instance_uid": None,
+        "series_instance_uid": None,
+        "transfer_syntax_uid": received.transfer_syntax_uid,
+        "instance_number": received.attributes.instance.get(_INSTANCE_NUMBER, ""),
+        "location": received.location,
+        "location_key": location_key(received.location),
+        "dataset_offset": received.dataset_offset,
+        "dataset_size_bytes": received.dataset_size_bytes,
+        "digest": received.digest,
+        "digest_algorithm": received.digest_algorithm,
+        "received_at": received_at,
+        "calling_ae_title": sender.calling_ae_title,
+        "called_ae_title": sender.called_ae_title,
+        "address": sender.address,
+        "peer": sender.peer,
+        "rule_set": received.verdict.rule_set,
+        "higher_attributes": None,
+        "attributes": level_text(received.attributes.instance),
+    }
 
 
-def _patient(connection: sqlite3.Connection, attributes: Attributes) -> int:
-    patient_id, issuer = _identity(attributes)
-    known = (
-        patient_id
-        and connection.execute(
-            "SELECT id FROM patient WHERE pid = ? AND issuer = ? AND pid <> ''", (patient_id, issuer)
-        ).fetchone()
-    )
-    if known:
-        return int(known[0])
-    return insert(
-        connection,
-        "INSERT INTO patient (pid, issuer, name, birth_date, sex, attributes) VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            patient_id,
-            issuer,
-            *_texts(attributes.patient, PATIENT_NAME, PATIENT_BIRTH_DATE, PATIENT_SEX),
-            as_json(attributes.patient),
-        ),
-    )
-
-
-def _identity(attributes: Attributes) -> tuple[str, str]:
-    return attributes.patient.get(PATIENT_ID, ""), attributes.patient.get(ISSUER_OF_PATIENT_ID, "")
-
-
-def insert(connection: sqlite3.Connection, sql: str, values: tuple[object, ...]) -> int:
-    """The id of a new row."""
-    row = connection.execute(sql, values).lastrowid
-    assert row is not None
-    return row
-
-
-def _existing(connection: sqlite3.Connection, sop_instance_uid: str, state: State) -> Existing | None:
-    row = connection.execute(
-        f"{_EXISTING} WHERE sop_instance_uid = ? AND state = ?", (sop_instance_uid, state)
-    ).fetchone()
-    return existing(row) if row else None
-
-
-def existing(row: tuple[int, str, str, int, int, bytes, str, str]) -> Existing:
-    """A row as others see it."""
+def _existing(row: tuple[int, str, str, int, int, bytes, str, str]) -> Existing:
     _, state, location, offset, size, digest, transfer_syntax, findings = row
-    return Existing(State(state), location, offset, size, bytes(digest), transfer_syntax, findings_of(findings))
-
-
-def microseconds(instant: datetime) -> int:
-    """Microseconds since 1970, UTC."""
-    return round(instant.timestamp() * 1_000_000)
-
-
-def as_json(attributes: Mapping[int, str]) -> str:
-    """Attributes of one level as text."""
-    return json.dumps({f"{tag:08X}": value for tag, value in attributes.items()}, ensure_ascii=False)
-
-
-def all_as_json(attributes: Attributes) -> str:
-    """Attributes of all levels as text, for an instance that hangs below nothing."""
-    levels = (attributes.patient, attributes.study, attributes.series, attributes.instance)
-    return f"[{', '.join(as_json(level) for level in levels)}]"
-
-
-def findings_text(findings: tuple[Finding, ...]) -> str:
-    """Findings as JSON."""
-    return (
-        json.dumps(
-            [
-                [one.rule, int(one.severity), one.status, one.tags, one.comment, one.path, one.reference]
-                for one in findings
-            ]
-        )
-        if findings
-        else "[]"
-    )
-
-
-def findings_of(text: str) -> tuple[Finding, ...]:
-    """Findings from their JSON."""
-    if text == "[]":
-        return ()
-    return tuple(
-        Finding(rule, Severity(severity), status, tuple(tags), comment, path, reference)
-        for rule, severity, status, tags, comment, path, reference in json.loads(text)
-    )
-
-
-def _texts(attributes: Mapping[int, str], *tags: int) -> list[str]:
-    return [attributes.get(tag, "") for tag in tags]
+    return Existing(State(state), location, offset, size, digest, transfer_syntax, findings_of(findings))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Final
 
 from dicomnode.dicom.instance import Attributes, Finding
 from dicomnode.errors import UnknownInstanceError
-from dicomnode.index.instances import findings_of, link, microseconds
+from dicomnode.index.database import Connections
+from dicomnode.index.events import EventKind, record
+from dicomnode.index.hierarchy import Newcomer, link, place_of, unlink
+from dicomnode.index.instances import accepted_with, set_aside
+from dicomnode.index.keys import instant
+from dicomnode.index.schema import ACCEPTED, DISCARDED, NULL, QUARANTINED, Instance, bound, compiled
+from dicomnode.index.texts import findings_of, level_of, levels_of
 from dicomnode.index.writer import Writer
+
+_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,106 +39,155 @@ class QuarantineEntry:
     findings: tuple[Finding, ...]
 
 
-_ENTRY = (
-    "SELECT id, sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid, received_at, calling_ae_title, peer,"
-    " location, dataset_size_bytes, findings FROM instance WHERE state = 'quarantined'"
+_ENTRIES: Final = Instance.select(
+    Instance.id,
+    Instance.sop_instance_uid,
+    Instance.sop_class_uid,
+    Instance.study_instance_uid,
+    Instance.series_instance_uid,
+    Instance.received_at,
+    Instance.calling_ae_title,
+    Instance.peer,
+    Instance.location,
+    Instance.dataset_size_bytes,
+    Instance.findings,
+).where(Instance.state == QUARANTINED)
+_PAGE_OF_ENTRIES: Final = compiled(
+    _ENTRIES.where(Instance.id > bound("after")).order_by(Instance.id).limit(bound("limit"))
 )
+_ENTRY: Final = compiled(_ENTRIES.where(Instance.id == bound("id")))
+_ATTRIBUTES: Final = compiled(
+    Instance.select(Instance.higher_attributes, Instance.attributes).where(Instance.id == bound("id"))
+)
+_RELEASED: Final = compiled(
+    Instance.update(
+        {
+            Instance.state: ACCEPTED,
+            Instance.series: bound("series"),
+            Instance.study_instance_uid: NULL,
+            Instance.series_instance_uid: NULL,
+            Instance.higher_attributes: NULL,
+        }
+    ).where(Instance.id == bound("id"))
+)
+_DISCARDED: Final = compiled(Instance.update({Instance.state: DISCARDED}).where(Instance.id == bound("id")))
 
 
 class Quarantine:
     """The work list of what was held back."""
 
-    def __init__(self, reader: Callable[[], sqlite3.Connection], writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, connections: Connections, writer: Writer) -> None:
+        self._connections = connections
         self._writer = writer
 
     def list(self) -> Iterator[QuarantineEntry]:
-        """All entries, the oldest first."""
-        last = 0
-        while rows := self._reader().execute(f"{_ENTRY} AND id > ? ORDER BY id LIMIT 500", (last,)).fetchall():
+        """All entries, the oldest first; a page at a time, so that a slow reader keeps no transaction open.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        after = 0
+        while True:
+            with self._connections.reading() as connection:
+                rows = connection.execute(_PAGE_OF_ENTRIES, {"after": after, "limit": _PAGE}).fetchall()
             for row in rows:
                 yield _entry(row)
-            last = rows[-1][0]
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1][0]
 
     def get(self, entry: int) -> QuarantineEntry:
         """One entry.
 
         Raises:
             UnknownInstanceError: there is none.
+            IndexUnavailableError: the index cannot be read.
         """
-        return _get(self._reader(), entry)
+        with self._connections.reading() as connection:
+            return _get(connection, entry)
 
-    def release(self, entry: int, *, reason: str, by: str) -> QuarantineEntry:
-        """Put the instance among the accepted ones; recorded.
+    def release(self, entry: int, *, reason: str, by: str, replaces: Finding | None = None) -> QuarantineEntry:
+        """Put the instance among the accepted ones, below the study that it names, whoever that study's patient is; recorded.
+
+        Args:
+            by: the person's user name.
+            replaces: if another instance with its UID was accepted, that one goes to quarantine with this finding.
 
         Raises:
-            UnknownInstanceError: there is no such entry, or an accepted instance has its UID.
+            UnknownInstanceError: there is no such entry, or without ``replaces`` an accepted instance has its UID.
+            IndexUnavailableError: the index cannot be written now.
         """
 
         def work(connection: sqlite3.Connection) -> QuarantineEntry:
             released = _get(connection, entry)
-            if connection.execute(
-                "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND state = 'accepted'", (released.sop_instance_uid,)
-            ).fetchone():
-                raise UnknownInstanceError(
-                    "an accepted instance has this SOP Instance UID already: discard one of them"
-                )
-            text = connection.execute("SELECT attributes FROM instance WHERE id = ?", (entry,)).fetchone()[0]
-            attributes = _attributes(text)
-            series = link(connection, released.study_instance_uid, released.series_instance_uid, attributes)
-            connection.execute("UPDATE instance SET state = 'accepted', series_id = ? WHERE id = ?", (series, entry))
-            _record(connection, "released", entry, by, reason)
+            other = accepted_with(connection, released.sop_instance_uid)
+            if other is not None and replaces is None:
+                raise UnknownInstanceError("another instance with this SOP Instance UID is accepted: discard this one")
+            left = None if other is None or replaces is None else set_aside(connection, other, replaces, by=by)
+            place = place_of(connection, released.study_instance_uid, released.series_instance_uid)
+            series = link(connection, _newcomer(connection, released), place)
+            connection.execute(_RELEASED, {"id": entry, "series": series})
+            if left is not None:
+                unlink(connection, left)
+            record(connection, EventKind.RELEASED, entry, by=by, reason=reason)
             return released
 
         return self._writer.run(work)
 
     def discard(self, entry: int, *, reason: str, by: str) -> QuarantineEntry:
-        """Decide against the instance; its row stays as the record, the caller removes its file.
+        """Decide against the instance; its row stays as the record, and the caller may remove the file at its location.
+
+        Args:
+            by: the person's user name.
 
         Raises:
             UnknownInstanceError: there is no such entry.
+            IndexUnavailableError: the index cannot be written now.
         """
 
         def work(connection: sqlite3.Connection) -> QuarantineEntry:
             discarded = _get(connection, entry)
-            connection.execute("UPDATE instance SET state = 'discarded' WHERE id = ?", (entry,))
-            _record(connection, "discarded", entry, by, reason)
+            connection.execute(_DISCARDED, {"id": entry})
+            record(connection, EventKind.DISCARDED, entry, by=by, reason=reason)
             return discarded
 
         return self._writer.run(work)
 
 
 def _get(connection: sqlite3.Connection, entry: int) -> QuarantineEntry:
-    row = connection.execute(f"{_ENTRY} AND id = ?", (entry,)).fetchone()
+    row = connection.execute(_ENTRY, {"id": entry}).fetchone()
     if row is None:
         raise UnknownInstanceError(f"no entry {entry} in quarantine")
     return _entry(row)
 
 
 def _entry(row: tuple[int, str, str, str, str, int, str, str | None, str, int, str]) -> QuarantineEntry:
-    number, instance, sop_class, study, series, received, calling, peer, location, size, findings = row
+    key, instance, sop_class, study, series, received_at, calling, peer, location, size_bytes, findings = row
     return QuarantineEntry(
-        number,
+        key,
         instance,
         sop_class,
         study,
         series,
-        datetime.fromtimestamp(received / 1_000_000, UTC),
+        instant(received_at),
         calling,
         peer,
         location,
-        size,
+        size_bytes,
         findings_of(findings),
     )
 
 
-def _attributes(text: str) -> Attributes:
-    levels = [{int(tag, 16): value for tag, value in level.items()} for level in json.loads(text)]
-    return Attributes(*levels)
-
-
-def _record(connection: sqlite3.Connection, kind: str, entry: int, by: str, reason: str) -> None:
-    connection.execute(
-        'INSERT INTO event (at, kind, instance_id, "by", reason) VALUES (?, ?, ?, ?, ?)',
-        (microseconds(datetime.now(UTC)), kind, entry, by, reason),
+def _newcomer(connection: sqlite3.Connection, entry: QuarantineEntry) -> Newcomer:
+    higher, own = connection.execute(_ATTRIBUTES, {"id": entry.id}).fetchone()
+    patient, study, series = levels_of(higher)
+    (received_at,) = connection.execute("SELECT received_at FROM instance WHERE id = ?", (entry.id,)).fetchone()
+    return Newcomer(
+        entry.study_instance_uid,
+        entry.series_instance_uid,
+        entry.sop_class_uid,
+        Attributes(patient, study, series, level_of(own)),
+        entry.dataset_size_bytes,
+        received_at,
+        entry.calling_ae_title,
     )

@@ -1,56 +1,93 @@
 """The tables: a patient has studies, a study has series, a series has instances (PS3.3 Section A.1.2).
 
-Only accepted instances hang below a series; a quarantined one has none, so no query that starts from the hierarchy can find it.
-Instants are microseconds since 1970, UTC. ``attributes`` is all that a query may ask back, as JSON: {"00100010": "text"}.
-Identifying and matching attributes stand in columns of their own too.
+Only accepted instances hang below a series; a quarantined, discarded or refused one has none, so no query that starts from the
+hierarchy can find it. Instants are microseconds since 1970, UTC. ``attributes`` is all that a query may ask back of a level, as
+JSON: ``{"00100010": "text"}``; what is searched, sorted or shown stands in columns of its own too. Counts are kept with every
+change, in its transaction, because to count five million instances takes seconds.
+
+The tables here only compile queries; what makes them in a database is ``migrations/``. A test holds the two equal. To add a column,
+add it here and in a new migration.
 """
 
 from __future__ import annotations
 
-from peewee import SQL, BigIntegerField, BlobField, ForeignKeyField, IntegerField, Model, SqliteDatabase, TextField
+from typing import Final
 
-SCHEMA_VERSION = 1
-"""``PRAGMA user_version`` of a database that has these tables."""
+from peewee import (
+    SQL,
+    AutoField,
+    BigIntegerField,
+    BlobField,
+    Context,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    Node,
+    TextField,
+)
 
 
 class Patient(Model):
     """One patient: (Patient ID, Issuer of Patient ID); without an ID one for each study, never merged."""
 
-    pid = TextField()
+    id = AutoField()
+    patient_id = TextField()
     issuer = TextField()
-    name = TextField(index=True)
+    patient_name = TextField()
+    name_key = TextField(index=True)
+    """Patient's Name as `name_key` makes it, for searches that do not look at case."""
     birth_date = TextField()
+    birth_time = TextField()
     sex = TextField()
     attributes = TextField()
 
 
 Patient.add_index(
-    Patient.index(Patient.pid, Patient.issuer, unique=True, name="patient_identity").where(SQL("pid <> ''"))
+    Patient.index(Patient.patient_id, Patient.issuer, unique=True, name="patient_identity").where(
+        SQL("patient_id <> ''")
+    )
 )
 
 
 class Study(Model):
-    """One study of one patient."""
+    """One study of one patient, with what can be told of all its accepted instances."""
 
-    patient = ForeignKeyField(Patient)
+    id = AutoField()
+    patient = ForeignKeyField(Patient, column_name="patient")
     study_instance_uid = TextField(unique=True)
     study_date = TextField(index=True)
+    """YYYYMMDD, also where the data set has the old form with dots (PS3.5 Section 6.2, VR DA)."""
     study_time = TextField()
     accession_number = TextField(index=True)
     study_id = TextField()
     referring_physician_name = TextField()
-    description = TextField()
+    study_description = TextField()
+    patient_age = TextField()
+    patient_size = TextField()
+    patient_weight = TextField()
+    modalities_in_study = TextField()
+    """Modality of every series, joined by backslashes, in the order of the alphabet."""
+    sop_classes_in_study = TextField()
+    series_count = IntegerField()
+    instance_count = IntegerField()
+    size_bytes = BigIntegerField()
+    """Of all data sets."""
+    last_received_at = BigIntegerField()
+    last_calling_ae_title = TextField()
+    """Who sent the instance that came last."""
     attributes = TextField()
 
 
 class Series(Model):
     """One series of one study."""
 
-    study = ForeignKeyField(Study)
-    series_instance_uid = TextField(index=True)
+    id = AutoField()
+    study = ForeignKeyField(Study, column_name="study", index=False)
+    series_instance_uid = TextField()
     modality = TextField()
     series_number = TextField()
-    description = TextField()
+    series_description = TextField()
+    instance_count = IntegerField()
     attributes = TextField()
 
     class Meta:
@@ -58,17 +95,22 @@ class Series(Model):
 
 
 class Instance(Model):
-    """One instance that came, whatever became of it; ``state`` is a `dicomnode.dicom.instance.State`."""
+    """One instance, whatever became of it (``state``: see `dicomnode.dicom.instance.State`)."""
 
-    series = ForeignKeyField(Series, null=True)
+    id = AutoField()
+    series = ForeignKeyField(Series, column_name="series", null=True, index=False)
+    """Of an accepted one, no other."""
     state = TextField()
     sop_instance_uid = TextField()
     sop_class_uid = TextField()
-    study_instance_uid = TextField()
-    series_instance_uid = TextField()
+    study_instance_uid = TextField(null=True)
+    """Of one that hangs below no series."""
+    series_instance_uid = TextField(null=True)
     transfer_syntax_uid = TextField()
     instance_number = TextField()
-    location = TextField(null=True, unique=True)
+    location = TextField(null=True)
+    location_key = BigIntegerField(null=True, unique=True)
+    """`location_key` of the location: an index on the long paths would be larger than all others together."""
     dataset_offset = IntegerField()
     dataset_size_bytes = BigIntegerField()
     digest = BlobField()
@@ -80,33 +122,61 @@ class Instance(Model):
     peer = TextField(null=True)
     rule_set = TextField()
     findings = TextField()
+    higher_attributes = TextField(null=True)
+    """Those of patient, study and series, as a JSON array, of one that hangs below no series."""
     attributes = TextField()
 
 
-_ACCEPTED, _QUARANTINED = SQL("state = 'accepted'"), SQL("state = 'quarantined'")
-Instance.add_index(Instance.index(Instance.sop_instance_uid, unique=True, name="accepted_instance").where(_ACCEPTED))
+# An index that only holds rows of one state is only used by queries that spell that state out: never bind it.
+ACCEPTED: Final = SQL("'accepted'")
+QUARANTINED: Final = SQL("'quarantined'")
+DISCARDED: Final = SQL("'discarded'")
+REFUSED: Final = SQL("'refused'")
+NULL: Final = SQL("NULL")
+
+Instance.add_index(
+    Instance.index(Instance.sop_instance_uid, unique=True, name="accepted_instance").where(SQL("state = 'accepted'"))
+)
 Instance.add_index(
     Instance.index(Instance.sop_instance_uid, Instance.digest, unique=True, name="quarantined_instance").where(
-        _QUARANTINED
+        SQL("state = 'quarantined'")
     )
 )
+Instance.add_index(
+    Instance.index(Instance.study_instance_uid, name="quarantined_of_study").where(SQL("state = 'quarantined'"))
+)
+Instance.add_index(Instance.index(Instance.received_at, name="refused_instance").where(SQL("state = 'refused'")))
+Instance.add_index(Instance.index(Instance.series, name="instance_of_series").where(SQL("series IS NOT NULL")))
 
 
 class Event(Model):
-    """What a person did with an instance."""
+    """What was done with an instance that the node held: released, discarded (by a person), replaced (by a newcomer)."""
 
+    id = AutoField()
     at = BigIntegerField()
     kind = TextField()
-    instance = ForeignKeyField(Instance)
+    instance = ForeignKeyField(Instance, column_name="instance")
     by = TextField()
+    """A person's user name, or the calling AE title of the newcomer's sender."""
     reason = TextField()
 
 
-TABLES = (Patient, Study, Series, Instance, Event)
+TABLES: Final = (Patient, Study, Series, Instance, Event)
 
 
-def create(database: SqliteDatabase) -> None:
-    """All tables and indexes, in an empty database."""
-    with database.bind_ctx(TABLES), database.atomic():
-        database.create_tables(TABLES)
-        database.pragma("user_version", SCHEMA_VERSION)
+def bound(name: str) -> SQL:
+    """A place in a query for the value that is bound under ``name`` when it runs."""
+    return SQL(f":{name}")
+
+
+def compiled(query: Node) -> str:
+    """The text of ``query``, to be made once and run many times; what varies is `bound`."""
+    text, values = Context().sql(query).query()  # type: ignore[no-untyped-call]  # peewee's stubs miss it
+    assert not values, f"every run would bind {values}"
+    return str(text)
+
+
+def insert_into(table: type[Model]) -> str:
+    """The text that adds a row, each column bound under its name."""
+    fields = [field for field in table._meta.sorted_fields if not field.primary_key]
+    return compiled(table.insert({field: bound(field.column_name) for field in fields}))

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any, Final
+
+from peewee import SQL, Node, fn
+
+from dicomnode.index.database import Connections
+from dicomnode.index.keys import instant, name_key
+from dicomnode.index.schema import QUARANTINED, Instance, Patient, Study, bound, compiled
+
+_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFilter:
-    """Which studies to list; None or empty is no condition. A ``*`` in the name stands for anything."""
+    """Which studies to list; what is empty is no condition.
+
+    Attributes:
+        patient_name: ``*`` stands for anything, ``?`` for one character; upper and lower case are the same.
+        modality: of any of its series.
+        date_from: Study Date YYYYMMDD, this day or later.
+        date_to: this day or earlier.
+    """
 
     patient_id: str = ""
     patient_name: str = ""
@@ -18,13 +33,18 @@ class StudyFilter:
     study_instance_uid: str = ""
     modality: str = ""
     date_from: str = ""
-    """Study Date YYYYMMDD, inclusive."""
     date_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """One study as it is listed."""
+    """One study as it is listed.
+
+    Attributes:
+        size_bytes: of all its data sets.
+        last_received_at: when its last instance came, and ``calling_ae_title`` who sent that.
+        quarantined: instances of this study that are held back; none of the other numbers counts them.
+    """
 
     study_instance_uid: str
     patient_id: str
@@ -40,67 +60,91 @@ class StudyRow:
     size_bytes: int
     last_received_at: datetime
     calling_ae_title: str
+    quarantined: int
 
 
-_SELECT = """
-SELECT study.id, study_instance_uid, pid, issuer, patient.name, study_date, study_time, accession_number, study.description,
-    (SELECT group_concat(DISTINCT modality) FROM series WHERE series.study_id = study.id),
-    (SELECT count(*) FROM series WHERE series.study_id = study.id),
-    (SELECT count(*) FROM series JOIN instance ON instance.series_id = series.id WHERE series.study_id = study.id),
-    (SELECT sum(dataset_size_bytes) FROM series JOIN instance ON instance.series_id = series.id WHERE series.study_id = study.id),
-    (SELECT max(received_at) FROM series JOIN instance ON instance.series_id = series.id WHERE series.study_id = study.id),
-    (SELECT calling_ae_title FROM series JOIN instance ON instance.series_id = series.id WHERE series.study_id = study.id
-        ORDER BY received_at DESC LIMIT 1)
-FROM study JOIN patient ON patient.id = study.patient_id
-"""
+_STUDIES: Final = (
+    Study.select(
+        Study.id,
+        Study.study_instance_uid,
+        Patient.patient_id,
+        Patient.issuer,
+        Patient.patient_name,
+        Study.study_date,
+        Study.study_time,
+        Study.accession_number,
+        Study.study_description,
+        Study.modalities_in_study,
+        Study.series_count,
+        Study.instance_count,
+        Study.size_bytes,
+        Study.last_received_at,
+        Study.last_calling_ae_title,
+        Instance.select(fn.COUNT(SQL("*"))).where(
+            Instance.study_instance_uid == Study.study_instance_uid, Instance.state == QUARANTINED
+        ),
+    )
+    .join(Patient)
+    .where(Study.id < bound("before"))
+    .order_by(Study.id.desc())
+    .limit(bound("limit"))
+)
+_CONDITIONS: Final[dict[str, Node]] = {
+    "patient_id": Patient.patient_id == bound("patient_id"),
+    "patient_name": SQL("name_key GLOB :patient_name"),
+    "accession_number": Study.accession_number == bound("accession_number"),
+    "study_instance_uid": Study.study_instance_uid == bound("study_instance_uid"),
+    "modality": SQL("instr('\\' || modalities_in_study || '\\', '\\' || :modality || '\\')"),
+    "date_from": Study.study_date >= bound("date_from"),
+    "date_to": Study.study_date.between(SQL("'0'"), bound("date_to")),
+}
 
 
-def studies(reader: Callable[[], sqlite3.Connection], filters: StudyFilter, limit: int) -> Iterator[StudyRow]:
-    """The studies that fit, the newest first; no transaction is held while the caller is slow."""
-    conditions, values = _conditions(filters)
-    last = 1 << 62
+def studies(connections: Connections, filters: StudyFilter, limit: int) -> Iterator[StudyRow]:
+    """The studies that fit, the one whose first instance came last first; a page at a time, so that a slow reader keeps no
+    transaction open.
+
+    Raises:
+        IndexUnavailableError: the index cannot be read.
+    """
+    values: dict[str, Any] = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name)}
+    text = compiled(_STUDIES.where(*(_CONDITIONS[name] for name in values)))
+    if "patient_name" in values:
+        values["patient_name"] = _pattern(filters.patient_name)
+    before = 1 << 62
     while limit > 0:
-        where = " AND ".join(["study.id < ?", *conditions])
-        page = min(limit, 500)
-        rows = (
-            reader().execute(f"{_SELECT} WHERE {where} ORDER BY study.id DESC LIMIT {page}", (last, *values)).fetchall()
-        )
+        page = min(limit, _PAGE)
+        with connections.reading() as connection:
+            rows = connection.execute(text, {**values, "before": before, "limit": page}).fetchall()
         for row in rows:
-            if row[10]:
-                yield _row(row)
+            yield _study(row)
         if len(rows) < page:
             return
-        last, limit = rows[-1][0], limit - len(rows)
+        before, limit = rows[-1][0], limit - len(rows)
 
 
-def _conditions(filters: StudyFilter) -> tuple[list[str], list[str]]:
-    conditions, values = [], []
-    for column, value in (
-        ("pid = ?", filters.patient_id),
-        ("accession_number = ?", filters.accession_number),
-        ("study_instance_uid = ?", filters.study_instance_uid),
-        ("study_date >= ?", filters.date_from),
-        ("study_date <= ?", filters.date_to),
-        ("EXISTS (SELECT 1 FROM series WHERE series.study_id = study.id AND modality = ?)", filters.modality),
-    ):
-        if value:
-            conditions.append(column)
-            values.append(value)
-    if filters.patient_name:
-        conditions.append("patient.name LIKE ? ESCAPE '\\'")
-        escaped = filters.patient_name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        values.append(escaped.replace("*", "%"))
-    return conditions, values
+def _pattern(name: str) -> str:
+    """As GLOB reads it: a bracket would begin a set of characters."""
+    return name_key(name).replace("[", "[[]")
 
 
-def _row(row: tuple[object, ...]) -> StudyRow:
-    _, uid, pid, issuer, name, date, time, accession, description, modalities, series, instances, size, last, ae = row
+def _study(row: tuple[Any, ...]) -> StudyRow:
+    modalities, series, instances, size_bytes, last_received_at, calling_ae_title, quarantined = row[9:]
+    uid, patient_id, issuer, name, date, time, accession_number, description = row[1:9]
     return StudyRow(
-        *(str(text) for text in (uid, pid, issuer, name, date, time, accession, description)),
-        modalities=tuple(sorted(filter(None, str(modalities or "").split(",")))),
-        series=int(str(series)),
-        instances=int(str(instances)),
-        size_bytes=int(str(size)),
-        last_received_at=datetime.fromtimestamp(int(str(last)) / 1_000_000, UTC),
-        calling_ae_title=str(ae),
+        uid,
+        patient_id,
+        issuer,
+        name,
+        date,
+        time,
+        accession_number,
+        description,
+        tuple(modalities.split("\\")) if modalities else (),
+        series,
+        instances,
+        size_bytes,
+        instant(last_received_at),
+        calling_ae_title,
+        quarantined,
     )

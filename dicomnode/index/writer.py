@@ -1,57 +1,71 @@
 """The one way to write: whoever waits shares a transaction, and its sync (group commit).
 
-A thread that finds nobody leading takes everything that waits and runs it in one transaction, under the lock that orders the
-writers of all processes; each piece of work has a savepoint of its own, so that one that fails takes none of its neighbours
-along. The write-ahead log is synced outside of the lock, by whoever comes first for all that were committed before him.
+A thread that finds nobody leading takes all that waits and runs it in one transaction, under the lock that orders the writers of
+all processes. Each piece of work has a savepoint of its own, so that one that fails takes none of its neighbours along. Once it is
+committed, the lead goes to the first of those who came meanwhile; the leader syncs the log and wakes those whose work he did. An
+association that is alone never waits for another thread.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Generic, TypeVar
+
+import structlog
 
 from dicomnode.errors import IndexUnavailableError
-from dicomnode.index.database import LOCK_NAME, Connections
+from dicomnode.index.database import Connections
 from dicomnode.index.settings import Durability, IndexSettings
+from dicomnode.index.write_ahead_log import WriteAheadLog
+from dicomnode.index.writers_lock import WritersLock
+
+log = structlog.get_logger()
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
+
+_CERTAINLY_NOT_COMMITTED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
+"""Errors of COMMIT after which no complete transaction can be in the log: the frame that ends it is written last."""
 
 
 class _Request(Generic[Result]):
     """A piece of work that waits for its transaction."""
 
-    __slots__ = ("commit", "error", "is_done", "result", "work")
+    __slots__ = ("error", "is_done", "needs_sync", "result", "wake", "work")
 
-    def __init__(self, work: Work[Result]) -> None:
+    def __init__(self, work: Work[Result], *, needs_sync: bool) -> None:
         self.work = work
+        self.needs_sync = needs_sync
         self.is_done = False
         self.result: Result | None = None
         self.error: Exception | None = None
-        self.commit = 0
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+    def fail(self, failure: IndexUnavailableError) -> None:
+        """It fails with all others of its batch, unless it failed by itself; each with an exception of his own thread."""
+        if self.error is None:
+            self.error = IndexUnavailableError(str(failure), rolled_back=failure.rolled_back)
+            self.error.__cause__ = failure.__cause__
 
 
 class Writer:
     """Runs pieces of work against the index, from any thread of this process."""
 
-    def __init__(self, folder: Path, connections: Connections, settings: IndexSettings, durability: Durability) -> None:
-        self._folder = folder
+    def __init__(
+        self, lock: WritersLock, connections: Connections, settings: IndexSettings, durability: Durability
+    ) -> None:
         self._connections = connections
-        self._settings = settings
         self._is_durable = durability is Durability.FULL
-        self._queue: list[_Request[object]] = []
-        self._queue_lock = threading.Lock()
-        self._lead = threading.Lock()
-        self._log = _Log(connections.path)
+        self._lock = lock
+        self._log = WriteAheadLog(connections.path, limit_bytes=settings.checkpoint_mb << 20)
+        self._mutex = threading.Lock()
+        self._waiting: list[_Request[object]] = []
+        self._has_leader = False
         self._connection: sqlite3.Connection | None = None
-        self._order = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def run(self, work: Work[Result]) -> Result:
         """What ``work`` returns, once it is committed and, with full durability, on the disk.
@@ -59,160 +73,150 @@ class Writer:
         Raises:
             IndexUnavailableError: it could not be written, or not be made durable.
         """
-        request: _Request[Result] = _Request(work)
-        with self._queue_lock:
-            self._queue.append(request)  # type: ignore[arg-type]  # the queue does not look at results
-        with self._lead:
-            if not request.is_done:
-                self._commit_all_that_wait()
-        if request.error is not None:
-            raise request.error
-        if self._is_durable:
-            self._log.sync(request.commit)
-        return request.result  # type: ignore[return-value]  # it is done and had no error
+        return self._run(_Request(work, needs_sync=self._is_durable))
+
+    def note(self, work: Work[Result]) -> Result:
+        """The same for what nobody is promised: committed, but not synced."""
+        return self._run(_Request(work, needs_sync=False))
 
     def sync(self) -> None:
-        """Make durable everything that any process has committed so far."""
-        if self._is_durable:
-            self._log.sync_now()
+        """Make durable everything that any process has committed so far.
+
+        Raises:
+            IndexUnavailableError: it may not be.
+        """
+        if not self._is_durable:
+            return
+        if self._connection is not None and self._log.is_trusted:
+            self._log.sync(self._log.ticket())
+        else:
+            self.run(_nothing)
 
     def close(self) -> None:
-        """Let go of the connection and the locks."""
-        with self._lead:
-            self._log.close()
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            os.close(self._order)
+        """Let go of the connection; nobody may write any more."""
+        self._log.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
-    def _commit_all_that_wait(self) -> None:
-        with self._queue_lock:
-            batch, self._queue = self._queue, []
+    def _run(self, request: _Request[Result]) -> Result:
+        with self._mutex:
+            self._waiting.append(request)  # type: ignore[arg-type]  # the queue does not look at results
+            leads, self._has_leader = not self._has_leader, True
+        if not leads:
+            request.wake.acquire()
+        if not request.is_done:
+            self._lead()
+        if request.error is not None:
+            raise request.error
+        return request.result  # type: ignore[return-value]  # it is done and had no error
+
+    def _lead(self) -> None:
+        with self._mutex:
+            batch, self._waiting = self._waiting, []
+        failure: IndexUnavailableError | None = IndexUnavailableError(
+            "index was not written: its writer was interrupted"
+        )
+        unsynced: IndexUnavailableError | None = failure
         try:
-            with self._ordered():
-                connection = self._open()
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    for request in batch:
-                        _run_in_savepoint(connection, request)
-                    connection.execute("COMMIT")
-                except BaseException:
-                    connection.execute("ROLLBACK") if connection.in_transaction else None
-                    raise
-                commit = self._log.committed()
-                self._log.checkpoint_if_due(connection, self._settings.checkpoint_mb * 1024 * 1024)
-            for request in batch:
-                request.commit = commit
-        except (sqlite3.Error, OSError, IndexUnavailableError) as error:
-            self._forget_connection()
-            for request in batch:
-                request.error = request.error or IndexUnavailableError(
-                    f"index cannot be written: {error}", rolled_back=True
-                )
-        finally:
-            for request in batch:
-                request.is_done = True
-
-    @contextmanager
-    def _ordered(self) -> Iterator[None]:
-        """Hold the lock that orders the writers of all processes."""
-        deadline = time.monotonic() + self._settings.lock_timeout_s
-        pause_s = 0.0001
-        while True:
             try:
-                fcntl.flock(self._order, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise IndexUnavailableError("index is held by another writer", rolled_back=True) from None
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.005)
-        try:
-            yield
+                ticket = self._commit(batch)
+            finally:
+                self._hand_over()
+            failure = None
+            if any(request.needs_sync and request.error is None for request in batch):
+                self._log.sync(ticket)
+            unsynced = None
+        except IndexUnavailableError as error:
+            if failure is not None:
+                failure = error
+            unsynced = error
         finally:
-            fcntl.flock(self._order, fcntl.LOCK_UN)
+            for request in batch:
+                if fault := unsynced if request.needs_sync else failure:
+                    request.fail(fault)
+                request.is_done = True
+                request.wake.release()
+
+    def _hand_over(self) -> None:
+        with self._mutex:
+            if self._waiting:
+                self._waiting[0].wake.release()
+            else:
+                self._has_leader = False
+
+    def _commit(self, batch: list[_Request[object]]) -> int:
+        """Commit the batch; the ticket that its sync needs."""
+        with self._lock.held():
+            try:
+                connection = self._open()
+                _transact(connection, batch)
+            except (sqlite3.Error, OSError) as error:
+                self._forget_connection()
+                raise IndexUnavailableError(f"index cannot be written: {error}", rolled_back=True) from error
+            except BaseException:
+                self._forget_connection()
+                raise
+            ticket = self._log.ticket()
+            self._fold_if_due(connection)
+        return ticket
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._connections.connect()
-            self._log.open()
+            self._connection = self._connections.for_writing()
+            self._log.open(self._connection)
+        if not self._log.is_trusted:
+            self._log.restore_trust(self._connection)
         return self._connection
 
     def _forget_connection(self) -> None:
-        """After an error the next writer begins with a fresh one: the database may have been replaced or repaired."""
+        """After an error begin anew: the database may be repaired or put in place anew by then. Closing rolls back what is open."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._log.close()
             with suppress(sqlite3.Error):
                 connection.close()
+        self._connections.forget()
+
+    def _fold_if_due(self, connection: sqlite3.Connection) -> None:
+        try:
+            if self._log.is_due():
+                self._log.fold(connection)
+        except (sqlite3.Error, OSError) as error:
+            log.warning(
+                "checkpoint.failed", reason=str(error)
+            )  # what is committed stays so; the log grows until it succeeds
+
+
+def _transact(connection: sqlite3.Connection, batch: list[_Request[object]]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for request in batch:
+        _run_in_savepoint(connection, request)
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        is_certain = error.sqlite_errorcode & 0xFF in _CERTAINLY_NOT_COMMITTED
+        raise IndexUnavailableError(f"index cannot be written: {error}", rolled_back=is_certain) from error
 
 
 def _run_in_savepoint(connection: sqlite3.Connection, request: _Request[object]) -> None:
-    connection.execute("SAVEPOINT instance")
+    connection.execute("SAVEPOINT request")
     try:
         request.result = request.work(connection)
-    except sqlite3.OperationalError:
-        raise  # the database itself is in trouble: nobody in this batch can go on
-    except Exception as error:  # noqa: BLE001 - handed to the thread whose work it is
-        connection.execute("ROLLBACK TO instance")
-        request.error = error
-    connection.execute("RELEASE instance")
+    except Exception as error:  # handed to the thread whose work it is
+        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+            raise  # the database itself is in trouble: nobody in this batch can go on
+        connection.execute("ROLLBACK TO request")
+        request.error = _translated(error)
+    connection.execute("RELEASE request")
 
 
-class _Log:
-    """The write-ahead log: what of it is committed, and what is on the disk."""
+def _translated(error: Exception) -> Exception:
+    if not isinstance(error, sqlite3.Error):
+        return error
+    translated = IndexUnavailableError(f"index does not take it: {error}", rolled_back=True)
+    translated.__cause__ = error
+    return translated
 
-    def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + "-wal")
-        self._lock = threading.Lock()
-        self._fd: int | None = None
-        self._committed = 0
-        self._synced = 0
-        self._is_suspect = False
 
-    def open(self) -> None:
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-
-    def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-    def committed(self) -> int:
-        """One more commit; its number."""
-        self._committed += 1
-        return self._committed
-
-    def sync(self, commit: int) -> None:
-        """Return once the commit of this number is on the disk."""
-        if self._synced >= commit:
-            return
-        with self._lock:
-            if self._synced < commit:
-                self._sync()
-
-    def sync_now(self) -> None:
-        """Make durable whatever any process has committed."""
-        with self._lock:
-            self._sync()
-
-    def checkpoint_if_due(self, connection: sqlite3.Connection, limit_bytes: int) -> None:
-        """Fold the log into the database when it has grown past ``limit_bytes``; the caller holds the writers' lock."""
-        if os.fstat(self._require_fd()).st_size < limit_bytes:
-            return
-        # PASSIVE waits for nobody; what readers still need stays in the log until the next time
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    def _sync(self) -> None:
-        committed = self._committed
-        try:
-            os.fdatasync(self._require_fd())
-        except OSError as error:
-            self._is_suspect = True
-            raise IndexUnavailableError(f"index cannot be made durable: {error.strerror}") from error
-        self._synced = committed
-
-    def _require_fd(self) -> int:
-        if self._fd is None:
-            raise IndexUnavailableError("index is closed")
-        return self._fd
+def _nothing(_: sqlite3.Connection) -> None:
+    """Work for a sync that needs a connection, or a log that is trusted again."""

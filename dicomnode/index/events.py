@@ -1,0 +1,34 @@
+"""The record of what was done with instances that the node holds: who, when, why."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from dicomnode.index.keys import microseconds
+from dicomnode.index.schema import Event, insert_into
+
+_NEW_EVENT: Final = insert_into(Event)
+
+
+class EventKind(StrEnum):
+    """What was done."""
+
+    RELEASED = "released"
+    """A person let it out of quarantine."""
+    DISCARDED = "discarded"
+    """A person decided against it."""
+    REPLACED = "replaced"
+    """Another instance with its UID took its place; it went to quarantine."""
+
+
+def record(connection: sqlite3.Connection, kind: EventKind, instance: int, *, by: str, reason: str) -> None:
+    """Record an event that happens now, in the transaction that makes it happen.
+
+    Args:
+        by: a person's user name, or the calling AE title of whoever sent what caused it.
+    """
+    row = {"at": microseconds(datetime.now(UTC)), "kind": kind, "instance": instance, "by": by, "reason": reason}
+    connection.execute(_NEW_EVENT, row)

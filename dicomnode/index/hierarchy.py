@@ -1,0 +1,324 @@
+"""The way from an instance up to its patient: found, made, filled up and counted within the transaction that needs it.
+
+The first instance of a patient, study or series says what its attributes are; a later one adds those that are missing or empty.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from peewee import JOIN, SQL, fn
+
+from dicomnode.dicom.instance import Attributes
+from dicomnode.index.keys import name_key
+from dicomnode.index.schema import Patient, Series, Study, bound, compiled, insert_into
+from dicomnode.index.texts import Level, level_of, level_text, tags_with_values
+
+PATIENT_ID: Final = 0x00100020
+ISSUER_OF_PATIENT_ID: Final = 0x00100021
+MODALITY: Final = 0x00080060
+
+_PATIENT_COLUMNS: Final = {
+    "patient_id": PATIENT_ID,
+    "issuer": ISSUER_OF_PATIENT_ID,
+    "patient_name": 0x00100010,
+    "birth_date": 0x00100030,
+    "birth_time": 0x00100032,
+    "sex": 0x00100040,
+}
+_STUDY_COLUMNS: Final = {
+    "study_date": 0x00080020,
+    "study_time": 0x00080030,
+    "accession_number": 0x00080050,
+    "study_id": 0x00200010,
+    "referring_physician_name": 0x00080090,
+    "study_description": 0x00081030,
+    "patient_age": 0x00101010,
+    "patient_size": 0x00101020,
+    "patient_weight": 0x00101030,
+}
+_SERIES_COLUMNS: Final = {"modality": MODALITY, "series_number": 0x00200011, "series_description": 0x0008103E}
+
+_PLACE: Final = compiled(
+    Study.select(
+        Study.id,
+        Study.patient,
+        Patient.patient_id,
+        Patient.issuer,
+        Series.id,
+        Patient.attributes,
+        Study.attributes,
+        Series.attributes,
+        Study.modalities_in_study,
+        Study.sop_classes_in_study,
+    )
+    .join(Patient)
+    .switch(Study)
+    .join(
+        Series,
+        JOIN.LEFT_OUTER,
+        on=(Series.study == Study.id) & (Series.series_instance_uid == bound("series_instance_uid")),
+    )
+    .where(Study.study_instance_uid == bound("study_instance_uid"))
+)
+_PATIENT: Final = compiled(
+    Patient.select(Patient.id, Patient.attributes).where(
+        Patient.patient_id == bound("patient_id"),
+        Patient.issuer == bound("issuer"),
+        Patient.patient_id != SQL("''"),  # without an ID nobody is the same patient
+    )
+)
+_NEW_PATIENT: Final = insert_into(Patient)
+_NEW_STUDY: Final = insert_into(Study)
+_NEW_SERIES: Final = insert_into(Series)
+_CHANGED_PATIENT: Final = compiled(
+    Patient.update({column: bound(column) for column in (*_PATIENT_COLUMNS, "name_key", "attributes")}).where(
+        Patient.id == bound("id")
+    )
+)
+_CHANGED_STUDY: Final = compiled(
+    Study.update({column: bound(column) for column in (*_STUDY_COLUMNS, "attributes")}).where(Study.id == bound("id"))
+)
+_CHANGED_SERIES: Final = compiled(
+    Series.update({column: bound(column) for column in (*_SERIES_COLUMNS, "attributes")}).where(
+        Series.id == bound("id")
+    )
+)
+_COUNT_INTO_SERIES: Final = compiled(
+    Series.update({Series.instance_count: Series.instance_count + SQL("1")}).where(Series.id == bound("series"))
+)
+_COUNT_INTO_STUDY: Final = compiled(
+    Study.update(
+        {
+            Study.series_count: Study.series_count + bound("new_series"),
+            Study.instance_count: Study.instance_count + SQL("1"),
+            Study.size_bytes: Study.size_bytes + bound("size_bytes"),
+            Study.last_received_at: fn.MAX(Study.last_received_at, bound("received_at")),
+            Study.last_calling_ae_title: bound("calling_ae_title"),
+            Study.modalities_in_study: bound("modalities"),
+            Study.sop_classes_in_study: bound("sop_classes"),
+        }
+    ).where(Study.id == bound("study"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """An instance that shall hang below its series.
+
+    Attributes:
+        size_bytes: of its data set.
+        received_at: microseconds since 1970, UTC.
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    attributes: Attributes
+    size_bytes: int
+    received_at: int
+    calling_ae_title: str
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Patient ID and Issuer of Patient ID."""
+        patient = self.attributes.patient
+        return patient.get(PATIENT_ID, ""), patient.get(ISSUER_OF_PATIENT_ID, "")
+
+
+class Place(NamedTuple):
+    """What is there already of an instance's study, its patient and its series."""
+
+    study: int
+    patient: int
+    patient_id: str
+    issuer: str
+    series: int | None
+    patient_attributes: str
+    study_attributes: str
+    series_attributes: str
+    modalities: str
+    sop_classes: str
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Patient ID and Issuer of Patient ID."""
+        return self.patient_id, self.issuer
+
+
+class Leaver(NamedTuple):
+    """An instance that hangs below its series no more, but is still counted there."""
+
+    series: int
+    sop_class_uid: str
+    size_bytes: int
+
+
+def place_of(connection: sqlite3.Connection, study_instance_uid: str, series_instance_uid: str) -> Place | None:
+    """Where an instance would hang; None when there is no such study yet."""
+    uids = {"study_instance_uid": study_instance_uid, "series_instance_uid": series_instance_uid}
+    row = connection.execute(_PLACE, uids).fetchone()
+    return Place(*row) if row else None
+
+
+def link(connection: sqlite3.Connection, newcomer: Newcomer, place: Place | None) -> int:
+    """The row of the newcomer's series, with the newcomer counted in; what is not there yet is made, what was missing filled in.
+
+    Args:
+        place: as `place_of` found it in the same transaction.
+    """
+    study = _study(connection, newcomer, place)
+    series, modality = _series(connection, newcomer, study, place)
+    connection.execute(_COUNT_INTO_SERIES, {"series": series})
+    connection.execute(
+        _COUNT_INTO_STUDY,
+        {
+            "study": study,
+            "new_series": place is None or place.series is None,
+            "size_bytes": newcomer.size_bytes,
+            "received_at": newcomer.received_at,
+            "calling_ae_title": newcomer.calling_ae_title,
+            "modalities": _with(place.modalities if place else "", modality),
+            "sop_classes": _with(place.sop_classes if place else "", newcomer.sop_class_uid),
+        },
+    )
+    return series
+
+
+def unlink(connection: sqlite3.Connection, left: Leaver) -> None:
+    """Count an instance out; a series, study or patient without instances goes."""
+    series, sop_class_uid, size_bytes = left
+    study, left_in_series = connection.execute(
+        "UPDATE series SET instance_count = instance_count - 1 WHERE id = ? RETURNING study, instance_count", (series,)
+    ).fetchone()
+    if not left_in_series:
+        connection.execute("DELETE FROM series WHERE id = ?", (series,))
+    patient, left_in_study = connection.execute(
+        "UPDATE study SET instance_count = instance_count - 1, size_bytes = size_bytes - ?, series_count = series_count - ?"
+        " WHERE id = ? RETURNING patient, instance_count",
+        (size_bytes, not left_in_series, study),
+    ).fetchone()
+    if left_in_study:
+        _tell_anew(connection, study, sop_class_uid)
+        return
+    connection.execute("DELETE FROM study WHERE id = ?", (study,))
+    connection.execute(
+        "DELETE FROM patient WHERE id = ? AND NOT EXISTS (SELECT 1 FROM study WHERE patient = patient.id)", (patient,)
+    )
+
+
+def _tell_anew(connection: sqlite3.Connection, study: int, sop_class_uid: str) -> None:
+    """Modalities and SOP Classes in the study, after one instance of ``sop_class_uid`` has left it."""
+    found = connection.execute(
+        "SELECT DISTINCT modality FROM series WHERE study = ? AND modality <> '' ORDER BY 1", (study,)
+    )
+    modalities = "\\".join(modality for (modality,) in found)
+    (classes,) = connection.execute("SELECT sop_classes_in_study FROM study WHERE id = ?", (study,)).fetchone()
+    if not connection.execute(
+        "SELECT 1 FROM series JOIN instance ON instance.series = series.id WHERE study = ? AND sop_class_uid = ? LIMIT 1",
+        (study, sop_class_uid),
+    ).fetchone():
+        classes = "\\".join(one for one in classes.split("\\") if one != sop_class_uid)
+    connection.execute(
+        "UPDATE study SET modalities_in_study = ?, sop_classes_in_study = ? WHERE id = ?", (modalities, classes, study)
+    )
+
+
+def _study(connection: sqlite3.Connection, newcomer: Newcomer, place: Place | None) -> int:
+    level = newcomer.attributes.study
+    if place is None:
+        return _insert(
+            connection,
+            _NEW_STUDY,
+            _study_row(level)
+            | {
+                "patient": _patient(connection, newcomer),
+                "study_instance_uid": newcomer.study_instance_uid,
+                "modalities_in_study": "",
+                "sop_classes_in_study": "",
+                "series_count": 0,
+                "instance_count": 0,
+                "size_bytes": 0,
+                "last_received_at": 0,
+                "last_calling_ae_title": "",
+            },
+        )
+    if place.identity == newcomer.identity:  # another patient's attributes say nothing about this one
+        _fill_patient(connection, place.patient, place.patient_attributes, newcomer.attributes.patient)
+    if filled := _filled(place.study_attributes, level):
+        connection.execute(_CHANGED_STUDY, _study_row(filled) | {"id": place.study})
+    return place.study
+
+
+def _patient(connection: sqlite3.Connection, newcomer: Newcomer) -> int:
+    level = newcomer.attributes.patient
+    patient_id, issuer = newcomer.identity
+    row = connection.execute(_PATIENT, {"patient_id": patient_id, "issuer": issuer}).fetchone()
+    if row is None:
+        return _insert(connection, _NEW_PATIENT, _patient_row(level))
+    patient, text = row
+    _fill_patient(connection, patient, text, level)
+    return int(patient)
+
+
+def _fill_patient(connection: sqlite3.Connection, patient: int, text: str, level: Level) -> None:
+    if filled := _filled(text, level):
+        connection.execute(_CHANGED_PATIENT, _patient_row(filled) | {"id": patient})
+
+
+def _series(connection: sqlite3.Connection, newcomer: Newcomer, study: int, place: Place | None) -> tuple[int, str]:
+    """The series, and its Modality if it is new to the study or the series."""
+    level = newcomer.attributes.series
+    if place is None or place.series is None:
+        row = _series_row(level) | {
+            "study": study,
+            "series_instance_uid": newcomer.series_instance_uid,
+            "instance_count": 0,
+        }
+        return _insert(connection, _NEW_SERIES, row), level.get(MODALITY, "")
+    filled = _filled(place.series_attributes, level)
+    if filled:
+        connection.execute(_CHANGED_SERIES, _series_row(filled) | {"id": place.series})
+    return place.series, filled.get(MODALITY, "")
+
+
+def _filled(text: str, level: Level) -> Level:
+    """What ``text`` holds, with the values of ``level`` where it has none; empty when there is nothing to add."""
+    missing = {tag: value for tag, value in level.items() if value} if level else {}
+    if missing.keys() <= tags_with_values(text):
+        return {}
+    return level_of(text) | {tag: value for tag, value in missing.items() if tag not in tags_with_values(text)}
+
+
+def _patient_row(level: Level) -> dict[str, object]:
+    row = _row(_PATIENT_COLUMNS, level)
+    return row | {"name_key": name_key(str(row["patient_name"]))}
+
+
+def _study_row(level: Level) -> dict[str, object]:
+    row = _row(_STUDY_COLUMNS, level)
+    return row | {"study_date": str(row["study_date"]).replace(".", "")}
+
+
+def _series_row(level: Level) -> dict[str, object]:
+    return _row(_SERIES_COLUMNS, level)
+
+
+def _row(columns: dict[str, int], level: Level) -> dict[str, object]:
+    row: dict[str, object] = {column: level.get(tag, "") for column, tag in columns.items()}
+    return row | {"attributes": level_text(level)}
+
+
+def _with(values: str, value: str) -> str:
+    """``values``, joined by backslashes, and ``value`` among them."""
+    if not value or value in values.split("\\"):
+        return values
+    return "\\".join(sorted({*filter(None, values.split("\\")), value}))
+
+
+def _insert(connection: sqlite3.Connection, text: str, row: dict[str, object]) -> int:
+    key = connection.execute(text, row).lastrowid
+    assert key is not None
+    return key

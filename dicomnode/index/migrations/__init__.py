@@ -1,0 +1,19 @@
+"""How a database of any earlier version becomes one of this version.
+
+A migration is a file here with a function ``upgrade(connection)``, which runs within a transaction, and an entry in `MIGRATIONS`.
+It spells its SQL out: it must still do what it did when `dicomnode.index.schema` has moved on. One that was released is never
+changed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from dicomnode.index.migrations import m0001_hierarchy
+
+Migration = Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (m0001_hierarchy.upgrade,)
+"""In their order; ``PRAGMA user_version`` counts how many a database has seen."""

@@ -1,0 +1,161 @@
+"""The write-ahead log of the index: what of it is on the disk, and when it has to be folded into the database.
+
+A commit is in the log, but not on the disk; the log is synced outside the writers' lock, by whoever comes first for all that
+committed before. A checkpoint that runs in between syncs log and database itself, so a sync may rest on what the log holds now.
+
+When a sync fails, the system may have dropped what it could not write, and a second sync would report success without having
+written anything. So from then on the log is not trusted: nobody is told that anything is durable until a complete checkpoint has
+copied every commit into the database and synced that.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Final
+
+from dicomnode.errors import IndexUnavailableError
+
+# sqlite.org/fileformat2.html, section 4.1: a header, then frames, each a frame header and a page. A frame belongs to the log if it
+# has the two salts of the header; what is left from before the log began anew has others.
+_HEADER_BYTES: Final = 32
+_FRAME_HEADER_BYTES: Final = 24
+_HEADER_SALTS: Final = slice(16, 24)
+_FRAME_SALTS: Final = slice(8, 16)
+
+_RETRY_SHARE: Final = 4
+"""A checkpoint that readers kept from the end is tried again after a quarter of the limit more."""
+_FORCE_AT: Final = 4
+"""At so many times the limit writers wait until all readers have left the log."""
+_FORCE_WAIT_MS: Final = 1000
+
+
+class WriteAheadLog:
+    """The log as one process sees it; open while the process has a connection for writing."""
+
+    def __init__(self, database: Path, *, limit_bytes: int) -> None:
+        self._path = database.with_name(f"{database.name}-wal")
+        self._limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._fd: int | None = None
+        self._page_bytes = 0
+        self._tickets = 0
+        self._synced = 0
+        self._is_trusted = True
+        self._folded_salts = b""
+        self._due_frames = 0
+
+    def open(self, connection: sqlite3.Connection) -> None:
+        """Open the log's file, which is there as long as ``connection`` is.
+
+        Raises:
+            OSError: it cannot be opened, or its name not be made durable.
+        """
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the first read makes the file
+        page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        with self._lock:
+            self._close()
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            self._page_bytes = page_bytes
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._close()
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether no sync has failed since all of it was last known to be on the disk."""
+        return self._is_trusted
+
+    def ticket(self) -> int:
+        """A number for what is committed by now, to `sync` for."""
+        with self._counting:
+            self._tickets += 1
+            return self._tickets
+
+    def sync(self, ticket: int) -> None:
+        """Return once all that was committed when ``ticket`` was taken is on the disk.
+
+        Raises:
+            IndexUnavailableError: it may not be.
+        """
+        with self._lock:
+            if self._synced >= ticket:
+                return
+            if self._fd is None or not self._is_trusted:
+                raise IndexUnavailableError("index cannot be made durable: an earlier sync of its log failed")
+            tickets = self._tickets
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:
+                self._is_trusted = False
+                raise IndexUnavailableError(f"index cannot be made durable: {error.strerror}") from error
+            self._synced = tickets
+
+    def is_due(self) -> bool:
+        """Whether it has grown so that it should be folded; two short reads, because SQLite does not tell its length."""
+        if self._fd is None:
+            return False
+        salts = os.pread(self._fd, _HEADER_BYTES, 0)[_HEADER_SALTS]
+        frames = self._due_frames if salts == self._folded_salts else self._frames(self._limit_bytes)
+        place = _HEADER_BYTES + (frames - 1) * (_FRAME_HEADER_BYTES + self._page_bytes)
+        return bool(salts) and os.pread(self._fd, _FRAME_HEADER_BYTES, place)[_FRAME_SALTS] == salts
+
+    def fold(self, connection: sqlite3.Connection) -> None:
+        """Copy it into the database; it begins anew with the next commit if no reader needs it. The caller holds the writers' lock.
+
+        Raises:
+            sqlite3.Error: it cannot be done now; nothing is lost, and it is tried again later.
+        """
+        assert self._fd is not None
+        limit = self._frames(self._limit_bytes)
+        salts = os.pread(self._fd, _HEADER_BYTES, 0)[_HEADER_SALTS]
+        before = self._due_frames if salts == self._folded_salts else limit
+        self._folded_salts, self._due_frames = salts, before + limit // _RETRY_SHARE
+        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # waits for nobody
+        self._due_frames = frames + limit // _RETRY_SHARE
+        if frames >= limit * _FORCE_AT:
+            _truncate(connection)
+
+    def restore_trust(self, connection: sqlite3.Connection) -> None:
+        """After a failed sync: have all that is committed on the disk all the same. The caller holds the writers' lock.
+
+        Raises:
+            IndexUnavailableError: readers keep that from being done now.
+            sqlite3.Error: it cannot be done now.
+        """
+        if not _truncate(connection):
+            raise IndexUnavailableError(
+                "index cannot be made durable: an earlier sync of its log failed", rolled_back=True
+            )
+        with self._lock:
+            self._synced = self._tickets
+            self._is_trusted = True
+
+    def _frames(self, size_bytes: int) -> int:
+        return max(size_bytes // (_FRAME_HEADER_BYTES + self._page_bytes), 1)
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def _truncate(connection: sqlite3.Connection) -> bool:
+    """Copy all of the log, once no reader is in it; whether that was done in time."""
+    (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {_FORCE_WAIT_MS}")
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {before}")
+    return not busy
