@@ -99,7 +99,8 @@ def transfer_syntax(uid: str) -> TransferSyntax:
 def standard_transfer_syntaxes() -> tuple[TransferSyntax, ...]:
     """Every transfer syntax of the standard, retired ones too, in the order of its table."""
     listed = [uid for uid, (_, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax"]
-    return tuple(transfer_syntax(uid) for uid in [*listed, *_NEWER_THAN_THE_TABLE])
+    # a fromkeys, because pynetdicom adds some of the newer ones to pydicom's table when it is imported
+    return tuple(transfer_syntax(uid) for uid in dict.fromkeys([*listed, *_NEWER_THAN_THE_TABLE]))
 
 
 def _name(uid: str) -> str:

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 
-from pydicom._uid_dict import UID_dictionary
-
 from dicomnode.dicom.sop_class import VERIFICATION, is_standard_storage, may_be_storage
+from dicomnode.dicom.transfer_syntax import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    standard_transfer_syntaxes,
+)
 from dicomnode.settings import Settings
 
-IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
-EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
-DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
-EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 _PREFERRED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 _NATIVE = frozenset(
@@ -38,12 +39,6 @@ _NOT_WHOLE_INSTANCES = (
     "1.2.840.10008.1.2.7.2",
     "1.2.840.10008.1.2.7.3",
     "1.2.840.10008.1.20",  # Papyrus 3: a file format
-)
-_NEWER_THAN_THE_TABLES = (
-    "1.2.840.10008.1.2.4.110",  # JPEG XL Lossless
-    "1.2.840.10008.1.2.4.111",  # JPEG XL JPEG Recompression
-    "1.2.840.10008.1.2.4.112",  # JPEG XL
-    "1.2.840.10008.1.2.8.1",  # Deflated Image Frame Compression
 )
 
 
@@ -103,5 +98,4 @@ class ContextPolicy:
 
 @lru_cache(maxsize=1)
 def _storable() -> frozenset[str]:
-    listed = (uid for uid, (_, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax")
-    return frozenset((*listed, *_NEWER_THAN_THE_TABLES)).difference(_NOT_WHOLE_INSTANCES)
+    return frozenset(syntax.uid for syntax in standard_transfer_syntaxes()).difference(_NOT_WHOLE_INSTANCES)
