@@ -47,13 +47,13 @@ class Validation:
         return Verdict(tuple(findings), self.rule_set)
 
     def other_patient(self) -> Finding | None:
-        """What a study under two patients is; None when this rule is off."""
-        return self._found_by_the_index(OTHER_PATIENT)
+        """What holds an instance back whose study is under another patient; None when the site lets it in."""
+        setting = self._settings.severities.get(OTHER_PATIENT, RuleSeverity.QUARANTINE)
+        return _found_by_the_index(OTHER_PATIENT) if setting in (RuleSeverity.QUARANTINE, RuleSeverity.REJECT) else None
 
     def other_content(self) -> Finding:
         """What a SOP Instance UID with two contents is."""
-        severity, code, tags, comment, reference = FOUND_BY_THE_INDEX[OTHER_CONTENT]
-        return Finding(OTHER_CONTENT, severity, code, tags, comment, "", reference)
+        return _found_by_the_index(OTHER_CONTENT)
 
     def refused_duplicate(self) -> Finding:
         """What a SOP Instance UID with two contents is where the site refuses the second one."""
@@ -70,19 +70,15 @@ class Validation:
         tags = tuple(dict.fromkeys(tag for finding in deciding for tag in finding.tags))
         return StoreAnswer(deciding[0].status, tags, _comment(deciding[0]))
 
-    def _found_by_the_index(self, rule: str) -> Finding | None:
-        severity, code, tags, comment, reference = FOUND_BY_THE_INDEX[rule]
-        setting = self._settings.severities.get(rule)
-        if setting is not None:
-            if setting.level is None:
-                return None
-            severity = setting.level
-        return Finding(rule, severity, code, tags, comment, "", reference)
-
     def _engine_fault(self, rule: Rule) -> Finding:
         holds_back = self._settings.on_engine_error is OnEngineError.QUARANTINE
         severity = Severity.QUARANTINE if holds_back else Severity.INFO
         return Finding(ENGINE_FAULT, severity, status.STORED_WITH_FAULTS, (), f"rule {rule.id} failed")
+
+
+def _found_by_the_index(rule: str) -> Finding:
+    severity, code, tags, comment, reference = FOUND_BY_THE_INDEX[rule]
+    return Finding(rule, severity, code, tags, comment, "", reference)
 
 
 def _with_severities(rules: Sequence[Rule], severities: Mapping[str, RuleSeverity]) -> Iterator[Rule]:
