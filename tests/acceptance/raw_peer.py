@@ -156,9 +156,10 @@ class RawPeer:
         kind, body = self.receive()
         if kind != P_DATA_TF:
             return -1
-        marker = struct.pack("<HHI", 0, 0x0900, 2)
-        at = body.index(marker) + len(marker)
-        return int(struct.unpack_from("<H", body, at)[0])
+        at = 6  # after the head of the PDV
+        while struct.unpack_from("<HH", body, at) != (0, 0x0900):  # element by element: a value may look like a tag
+            at += 8 + int(struct.unpack_from("<I", body, at + 4)[0])
+        return int(struct.unpack_from("<H", body, at + 8)[0])
 
     def ended(self) -> tuple[int, bytes]:
         """Read until the node has closed the connection; the last PDU that came before: its type and body."""

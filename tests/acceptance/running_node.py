@@ -70,6 +70,7 @@ class RunningNode:
         } | settings
         self._log_path = folder / "log.jsonl"
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready_before = 0
 
     def __enter__(self) -> RunningNode:
         self.start()
@@ -89,6 +90,7 @@ class RunningNode:
         """Start it without waiting."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(yaml.safe_dump(self.settings))
+        self._ready_before = len(self.events("node.ready"))
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [*wrapper, sys.executable, "-m", "dicomnode", "serve", self.config], stdout=log, stderr=log
@@ -96,12 +98,11 @@ class RunningNode:
 
     def wait_until_ready(self, timeout_s: float = 60.0) -> None:
         """Return once the node says that it is ready; fail with its log when it ends instead."""
-        started = len(self.events("node.started"))
 
         def ready() -> bool:
             if self.process.poll() is not None:
                 raise AssertionError(f"the node ended with {self.process.returncode}:\n{self._log_path.read_text()}")
-            return len(self.events("node.ready")) > max(started - 1, 0)
+            return len(self.events("node.ready")) > self._ready_before
 
         wait_for(ready, what="the node to be ready", timeout_s=timeout_s)
 
