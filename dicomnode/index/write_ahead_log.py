@@ -28,8 +28,9 @@ _FRAME_SALTS: Final = slice(8, 16)
 _RETRY_SHARE: Final = 4
 """A checkpoint that readers kept from the end is tried again after a quarter of the limit more."""
 _FORCE_AT: Final = 4
-"""At so many times the limit writers wait until all readers have left the log."""
-_FORCE_WAIT_MS: Final = 1000
+"""At so many times the limit writers wait for the readers to leave the log, and with each limit more if they did not."""
+_FORCE_WAIT_MS: Final = 250
+"""Longer than any reader of ours reads; a foreign one may stay for hours."""
 
 
 class WriteAheadLog:
@@ -123,8 +124,8 @@ class WriteAheadLog:
         self._folded_salts, self._due_frames = salts, before + limit // _RETRY_SHARE
         _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # waits for nobody
         self._due_frames = frames + limit // _RETRY_SHARE
-        if frames >= limit * _FORCE_AT:
-            _truncate(connection)
+        if frames >= limit * _FORCE_AT and not _truncate(connection):
+            self._due_frames = frames + limit
 
     def restore_trust(self, connection: sqlite3.Connection) -> None:
         """After a failed sync: have all that is committed on the disk all the same. The caller holds the writers' lock.

@@ -51,4 +51,4 @@ CREATE INDEX "event_instance" ON "event" ("instance")
 def upgrade(connection: sqlite3.Connection) -> None:
     """Make them in an empty database, within the caller's transaction."""
     for statement in _STATEMENTS.split(";"):
-        connection.execute(statement)
+        connection.execute(statement.strip())
