@@ -69,7 +69,7 @@ class Acceptor:
             except OSError as error:  # no descriptor, no memory: what is open goes on
                 log.error("connection.not_taken", reason=error.strerror)
                 return False
-            self._start(connected, _plain(address[0]))
+            self._start(connected, (_plain(address[0]), address[1]))
         return True
 
     def stop(self) -> None:
@@ -86,7 +86,7 @@ class Acceptor:
         for association in left:
             association.join(max(0.0, deadline - time.monotonic()))
 
-    def _start(self, connected: socket.socket, address: str) -> None:
+    def _start(self, connected: socket.socket, address: tuple[str, int]) -> None:
         try:
             association = PulledAssociation(
                 self._ae,
@@ -102,7 +102,7 @@ class Acceptor:
                 self._associations.add(association)
             association.start()
         except (OSError, RuntimeError, MemoryError) as error:  # no thread to be had
-            log.error("connection.not_taken", address=address, reason=str(error))
+            log.error("connection.not_taken", address=address[0], reason=str(error))
             with contextlib.suppress(OSError):
                 connected.close()
 

@@ -12,10 +12,11 @@ import structlog
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.pdu import A_ABORT_RQ
+from pynetdicom.transport import AddressInformation
 
 from dicomnode.dicom.peer import Sender
 from dicomnode.upper_layer.connection import Connection
-from dicomnode.upper_layer.faults import UNSPECIFIED, Gone, Violation
+from dicomnode.upper_layer.faults import UNSPECIFIED, Gone, TimedOut, Violation
 from dicomnode.upper_layer.messages import Messages
 from dicomnode.upper_layer.negotiation import Policy, PolicyACSE
 from dicomnode.upper_layer.operations import Admission, AssociationRequest, Ending, Operations, Rejection
@@ -44,7 +45,7 @@ class PulledAssociation(Association):
         ae: AE,
         *,
         connection: Connection,
-        address: str,
+        address: tuple[str, int],
         operations: Operations,
         policy: Policy,
         settings: UpperLayerSettings,
@@ -56,14 +57,16 @@ class PulledAssociation(Association):
         self.operations = operations
         self.policy = policy
         self.settings = settings
-        self.sender: Sender = Sender("", "", address)
-        self._address = address
+        self._address = address[0]
+        self.sender: Sender = Sender("", "", self._address)
         self._tls = tls
         self._ended = ended
         self._admission: Admission | None = None
         self._is_interrupted = False
         self._request: AssociationRequest | None = None
         self._began = time.monotonic()
+        self.requestor.address_info = AddressInformation(*address)
+        self.acceptor.address_info = AddressInformation(*connection.local_address)
         self.acceptor.maximum_length = settings.maximum_pdu_bytes
         self.acceptor.implementation_class_uid = ae.implementation_class_uid
         self.acceptor.implementation_version_name = ae.implementation_version_name
@@ -100,7 +103,10 @@ class PulledAssociation(Association):
         if self._tls is not None:
             self.connection.handshake(self._tls, self.settings.tls_handshake_timeout_s)
         self.dul.event_queue.put("Evt5")  # transport connection indication
-        request = self.dul.receive_pdu(wait=True, timeout=self.settings.association_request_timeout_s)
+        try:
+            request = self.dul.receive_pdu(wait=True, timeout=self.settings.association_request_timeout_s)
+        except TimedOut as late:  # the ARTIM timer: closed without an A-ABORT (PS3.8 Table 9-10, action AA-2)
+            return Ending.ABORTED_BY_US, str(late)
         if self.dul.state_machine.current_state != "Sta3":
             return Ending.CONNECTION_LOST, "no association request came"
         self.requestor.primitive = request
@@ -169,10 +175,12 @@ class PulledAssociation(Association):
         self.is_established = False
         self.dul.kill_dul()
         self.messages.discard()
-        waits = ending in (Ending.RELEASED, Ending.REJECTED, Ending.ABORTED_BY_US) and not self._is_interrupted
-        self.connection.close(linger_s=_LINGER_S if waits else 0.0)
         if self._admission is not None:
             self._admission.end(ending, reason)
+        has_said_last = ending in (Ending.RELEASED, Ending.REJECTED) or (
+            ending is Ending.ABORTED_BY_US and self.is_aborted
+        )
+        self.connection.close(linger_s=_LINGER_S if has_said_last and not self._is_interrupted else 0.0)
         self._ended(self)
         self._log_ended(ending, reason)
 

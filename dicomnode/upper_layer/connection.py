@@ -13,7 +13,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from dicomnode.upper_layer.faults import INVALID_PARAMETER, Gone, Violation
+from dicomnode.upper_layer.faults import INVALID_PARAMETER, Gone, TimedOut, Violation
 from dicomnode.upper_layer.settings import UpperLayerSettings
 
 HEADER_BYTES = 6
@@ -46,7 +46,7 @@ class Connection:
         """Go on under TLS.
 
         Raises:
-            Violation: the peer does not speak it, or not as the context asks, or not in time.
+            Gone: the peer does not speak it, or not as the context asks, or not in time; there is no saying goodbye then.
         """
         deadline = time.monotonic() + timeout_s
         try:
@@ -60,8 +60,8 @@ class Connection:
                     self._wait(select.POLLOUT, deadline, "TLS handshake")
                 else:
                     return
-        except (OSError, ValueError) as error:
-            raise Violation(f"TLS handshake failed: {getattr(error, 'reason', None) or error}") from error
+        except (OSError, ValueError, TimedOut) as error:
+            raise Gone(f"TLS handshake failed: {getattr(error, 'reason', None) or error}") from error
 
     def read_pdu(
         self, idle_timeout_s: float, pdu_timeout_s: float, limit: Callable[[int], int]
@@ -75,7 +75,8 @@ class Connection:
 
         Raises:
             Gone: the connection has ended.
-            Violation: the peer took too long, or the PDU is longer than the limit.
+            TimedOut: the peer took too long.
+            Violation: the PDU is longer than the limit.
         """
         if self._start == self._end:
             self._start = self._end = 0
@@ -88,6 +89,12 @@ class Connection:
         begin = self._start + HEADER_BYTES
         self._start = begin + length
         return kind, self._view[begin : self._start]
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Our own IP address and port."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
 
     def has_input(self) -> bool:
         """Whether something can be read now."""
@@ -102,7 +109,7 @@ class Connection:
 
         Raises:
             Gone: the connection has ended.
-            Violation: the peer does not take it.
+            TimedOut: the peer does not take it.
         """
         view = memoryview(data)
         deadline = 0.0
@@ -127,9 +134,16 @@ class Connection:
         """Close it, after the peer has closed its side or ``linger_s`` has passed: a reset could overtake the last PDU."""
         with contextlib.suppress(OSError):
             if linger_s:
+                self._end_tls()
                 self._socket.shutdown(socket.SHUT_WR)
                 self._drain(time.monotonic() + linger_s)
         self._socket.close()
+
+    def _end_tls(self) -> None:
+        """Say that nothing more comes (RFC 8446 Section 6.1), without waiting for the peer to say so too."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                self._socket.unwrap()
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
@@ -184,7 +198,7 @@ class Connection:
     def _wait(self, event: int, deadline: float, what: str) -> None:
         left_s = deadline - time.monotonic()
         if left_s <= 0 or not self._poller(event).poll(left_s * 1000):
-            raise Violation(f"timed out waiting for {what}")
+            raise TimedOut(f"timed out waiting for {what}")
 
     def _poller(self, event: int) -> select.poll:
         """poll, not select: descriptors above 1023 exist."""

@@ -23,3 +23,7 @@ class Violation(Exception):  # noqa: N818 - the peer's error, not ours
     def __init__(self, why: str, reason: int = UNSPECIFIED) -> None:
         self.reason = reason
         super().__init__(why)
+
+
+class TimedOut(Violation):
+    """The peer took longer than it may."""

@@ -50,7 +50,7 @@ class Admission(Protocol):
         """The other side, as matched with the configured peers."""
 
     def end(self, ending: Ending, reason: str) -> None:
-        """Give the place back; called exactly once, when the connection is closed."""
+        """Give the place back; called exactly once, when nothing more is served."""
 
 
 class DataSink(Protocol):

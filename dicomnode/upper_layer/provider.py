@@ -78,7 +78,7 @@ class PulledDUL(DULServiceProvider):
         while wait and self.to_user_queue.empty() and not self._kill_thread:
             if (left_s := deadline - time.monotonic()) <= 0:
                 break
-            self.read(left_s)
+            self.read(left_s, min(left_s, self._assoc.settings.pdu_timeout_s))
         return super().receive_pdu(wait=False)
 
     def send_pdu(self, primitive: Any) -> None:
@@ -87,10 +87,10 @@ class PulledDUL(DULServiceProvider):
         self._process_recv_primitive()
         self.run_events()
 
-    def read(self, idle_timeout_s: float) -> None:
-        """Read one PDU, and do what it asks for."""
+    def read(self, idle_timeout_s: float, pdu_timeout_s: float | None = None) -> None:
+        """Read one PDU, and do what it asks for; ``pdu_timeout_s`` is the settings' unless it is given."""
         kind, body = self._assoc.connection.read_pdu(
-            idle_timeout_s, self._assoc.settings.pdu_timeout_s, self._assoc.pdu_limit
+            idle_timeout_s, pdu_timeout_s or self._assoc.settings.pdu_timeout_s, self._assoc.pdu_limit
         )
         if kind == P_DATA_TF and self.state_machine.current_state == "Sta6":
             self._assoc.messages.take(body)
