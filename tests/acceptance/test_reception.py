@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 from pynetdicom import AE
 from raw_peer import A_ASSOCIATE_AC, A_RELEASE_RP, RawPeer
-from running_node import RunningNode, dcmtk
+from running_node import RunningNode, dcmtk, free_port, wait_for
 
 SUCCESS, MISSING_UID, STORED_WITH_FAULTS = 0x0000, 0xC502, 0xB007
 
@@ -296,3 +296,29 @@ def test_accepts_private_sop_classes_by_default(node: RunningNode, tmp_path: Pat
     association.release()
     [stored] = node.files()
     assert pydicom.dcmread(stored).SOPClassUID == dataset.SOPClassUID
+
+
+def test_listens_on_ipv4_and_ipv6_and_names_addresses_plainly(tmp_path: Path) -> None:
+    port = free_port()
+    with RunningNode(tmp_path / "node", listeners=[{"host": "", "port": port}]) as node:
+        for host in ("127.0.0.1", "::1"):
+            with RawPeer(port, host=host) as peer:
+                assert peer.associate() == A_ASSOCIATE_AC
+                assert peer.release() == A_RELEASE_RP
+        wait_for(lambda: len(node.events("association.released")) == 2, what="both associations to end")
+        assert {line["address"] for line in node.events("association.accepted")} == {"127.0.0.1", "::1"}
+
+
+def test_answers_to_every_title_it_has(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node", ae_titles=["DICOMNODE", "OLDPACS"]) as node:
+        for title in ("DICOMNODE", "OLDPACS"):
+            assert dcmtk("echoscu", "-aec", title, "127.0.0.1", str(node.port)).returncode == 0
+
+
+def test_same_instance_is_a_success_for_a_process_that_has_written_nothing_yet(tmp_path: Path) -> None:
+    file = write(ct(), tmp_path / "one.dcm")
+    with RunningNode(tmp_path / "node") as node:
+        assert node.storescu(file) == [SUCCESS]
+    with RunningNode(tmp_path / "node") as node:
+        assert node.storescu(file) == [SUCCESS]
+        assert len(node.files()) == 1
