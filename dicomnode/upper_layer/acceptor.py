@@ -7,15 +7,21 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 from pynetdicom import AE
 
+from dicomnode.upper_layer.agreements import Agreements
 from dicomnode.upper_layer.association import PulledAssociation
 from dicomnode.upper_layer.connection import Connection
 from dicomnode.upper_layer.negotiation import Policy
 from dicomnode.upper_layer.operations import Operations
 from dicomnode.upper_layer.settings import UpperLayerSettings
+
+if TYPE_CHECKING:
+    from pynetdicom.events import EventHandlerType
 
 log = structlog.get_logger()
 
@@ -29,6 +35,7 @@ class Acceptor:
     Args:
         listener: bound and listening, not blocking: another process may win the race for a connection.
         tls: for a listener that speaks TLS; None for a plain one.
+        evt_handlers: bound to each association, for the services that pynetdicom's service classes serve.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class Acceptor:
         policy: Policy,
         settings: UpperLayerSettings,
         tls: ssl.SSLContext | None = None,
+        evt_handlers: Sequence[EventHandlerType] = (),
     ) -> None:
         self._listener = listener
         self._ae = ae
@@ -47,6 +55,8 @@ class Acceptor:
         self._policy = policy
         self._settings = settings
         self._tls = tls
+        self._evt_handlers = tuple(evt_handlers)
+        self._agreements = Agreements(ae, policy, settings.maximum_pdu_bytes)
         self._associations: set[PulledAssociation] = set()
         self._lock = threading.Lock()
 
@@ -94,10 +104,13 @@ class Acceptor:
                 address=address,
                 operations=self._operations,
                 policy=self._policy,
+                agreements=self._agreements,
                 settings=self._settings,
                 tls=self._tls,
                 ended=self._ended,
             )
+            for event, handler, *arguments in self._evt_handlers:
+                association.bind(event, handler, *arguments)
             with self._lock:
                 self._associations.add(association)
             association.start()

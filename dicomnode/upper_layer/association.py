@@ -15,10 +15,11 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.transport import AddressInformation
 
 from dicomnode.dicom.peer import Sender
+from dicomnode.upper_layer.agreements import Agreements
 from dicomnode.upper_layer.connection import Connection
 from dicomnode.upper_layer.faults import UNSPECIFIED, Gone, TimedOut, Violation
 from dicomnode.upper_layer.messages import Messages
-from dicomnode.upper_layer.negotiation import Policy, PolicyACSE
+from dicomnode.upper_layer.negotiation import APPLICATION_CONTEXT_NAME, Policy, PolicyACSE
 from dicomnode.upper_layer.operations import Admission, AssociationRequest, Ending, Operations, Rejection
 from dicomnode.upper_layer.provider import P_DATA_TF, PulledDIMSE, PulledDUL
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LINGER_S = 2.0
+"""Time for a peer to read the last PDU and close."""
+_APPLICATION_CONTEXT_NOT_SUPPORTED = (1, 1, 2)
+"""A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)."""
 _MAX_CONTROL_PDU_BYTES = 64 * 1024
 """Room for an A-ASSOCIATE-RQ with 128 contexts of 30 transfer syntaxes each."""
 
@@ -48,6 +52,7 @@ class PulledAssociation(Association):
         address: tuple[str, int],
         operations: Operations,
         policy: Policy,
+        agreements: Agreements | None,
         settings: UpperLayerSettings,
         tls: ssl.SSLContext | None,
         ended: Callable[[PulledAssociation], None],
@@ -56,6 +61,7 @@ class PulledAssociation(Association):
         self.connection = connection
         self.operations = operations
         self.policy = policy
+        self.agreements = agreements
         self.settings = settings
         self._address = address[0]
         self.sender: Sender = Sender("", "", self._address)
@@ -67,9 +73,6 @@ class PulledAssociation(Association):
         self._began = time.monotonic()
         self.requestor.address_info = AddressInformation(*address)
         self.acceptor.address_info = AddressInformation(*connection.local_address)
-        self.acceptor.maximum_length = settings.maximum_pdu_bytes
-        self.acceptor.implementation_class_uid = ae.implementation_class_uid
-        self.acceptor.implementation_version_name = ae.implementation_version_name
         self.acse = PolicyACSE(self)
         self.dul = PulledDUL(self)
         self.dimse = PulledDIMSE(self)
@@ -114,6 +117,9 @@ class PulledAssociation(Association):
             str(request.calling_ae_title).strip(), str(request.called_ae_title).strip(), self._address, bool(self._tls)
         )
         evt.trigger(self, evt.EVT_REQUESTED, {})
+        if str(request.application_context_name).rstrip("\0 ") != APPLICATION_CONTEXT_NAME:
+            self.acse.send_reject(*_APPLICATION_CONTEXT_NOT_SUPPORTED)
+            return Ending.REJECTED, f"application context {request.application_context_name}"
         admission = self.operations.admit(self._request)
         if isinstance(admission, Rejection):
             self.acse.send_reject(admission.result, admission.source, admission.reason)

@@ -19,6 +19,8 @@ from dicomnode.upper_layer.settings import UpperLayerSettings
 HEADER_BYTES = 6
 """PDU type, a reserved byte, PDU length (PS3.8 Section 9.3.1)."""
 
+_FIRST_BUFFER_BYTES = 16 * 1024
+"""Enough for an association that stands idle; the first PDU that does not fit brings the real buffer."""
 _KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_PROBES = 60, 15, 4
 _header = struct.Struct(">BxI").unpack_from
 
@@ -30,7 +32,7 @@ class Connection:
         self._socket = sock
         self._settings = settings
         self._poll: select.poll | None = None
-        self._buffer = bytearray(2 * (settings.maximum_pdu_bytes + HEADER_BYTES))
+        self._buffer = bytearray(_FIRST_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
         """What was received and not read yet lies between these."""
@@ -163,11 +165,15 @@ class Connection:
             self._receive(deadline, "a PDU")
 
     def _make_room(self, size_bytes: int) -> None:
-        """Move what is left to the buffer's start when ``size_bytes`` from there on would not fit."""
-        if self._start + size_bytes > len(self._buffer):
-            left = self._end - self._start
-            self._buffer[:left] = self._buffer[self._start : self._end]
-            self._start, self._end = 0, left
+        """Move what is left to the start of the buffer, or of a bigger one, when ``size_bytes`` from there on would not fit."""
+        if self._start + size_bytes <= len(self._buffer):
+            return
+        left = self._buffer[self._start : self._end]
+        if size_bytes > len(self._buffer):
+            self._buffer = bytearray(max(size_bytes, 2 * (self._settings.maximum_pdu_bytes + HEADER_BYTES)))
+            self._view = memoryview(self._buffer)
+        self._buffer[: len(left)] = left
+        self._start, self._end = 0, len(left)
 
     def _receive(self, deadline: float, what: str) -> None:
         while True:

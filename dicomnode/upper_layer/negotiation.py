@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ACCEPTED, ABSTRACT_SYNTAX_NOT_SUPPORTED, TRANSFER_SYNTAXES_NOT_SUPPORTED = 0, 3, 4
 """Result of a presentation context (PS3.8 Table 9-18)."""
+APPLICATION_CONTEXT_NAME = "1.2.840.10008.3.1.1.1"
+"""The only one there is (PS3.7 Annex A.2.1)."""
 _USER_IDENTITY_REFUSED = (1, 2, 1)
 """A-ASSOCIATE-RJ for an identity that was not accepted (PS3.7 Section D.3.3.7.3)."""
 
@@ -44,14 +46,29 @@ class PolicyACSE(ACSE):
         association = cast("PulledAssociation", self.assoc)
         request = cast(A_ASSOCIATE, self.requestor.primitive)
         self.requestor.ae_title = request.calling_ae_title
+        known = association.dul.known_request
+        if known is not None:
+            association._accepted_cx = dict(known.agreement.accepted)
+            association._rejected_cx = list(known.agreement.rejected)
+            self.acceptor.primitive, pdu = known.response()
+            association.dul.send_accept(pdu)
+        elif not self._negotiate(association, request):
+            self.send_reject(*_USER_IDENTITY_REFUSED)
+            evt.trigger(self.assoc, evt.EVT_REJECTED, {})
+            self.assoc.kill()
+            return
+        evt.trigger(self.assoc, evt.EVT_ACCEPTED, {})
+        self.assoc.is_established = True
+        evt.trigger(self.assoc, evt.EVT_ESTABLISHED, {})
 
+    def _negotiate(self, association: PulledAssociation, request: A_ASSOCIATE) -> bool:
+        """Negotiate, with handlers' help, and accept; False when the user identity is refused."""
+        self.acceptor.maximum_length = association.settings.maximum_pdu_bytes
+        self.acceptor.implementation_version_name = self.assoc.ae.implementation_version_name
         if self.requestor.user_identity:
             is_valid, identity = self._check_user_identity()
             if not is_valid:
-                self.send_reject(*_USER_IDENTITY_REFUSED)
-                evt.trigger(self.assoc, evt.EVT_REJECTED, {})
-                self.assoc.kill()
-                return
+                return False
             if identity:
                 self.acceptor.add_negotiation_item(identity)
         for item in self._check_sop_class_extended():
@@ -59,32 +76,38 @@ class PolicyACSE(ACSE):
         self.acceptor._common_ext = self._check_sop_class_common_extended()
         if self.requestor.asynchronous_operations != (1, 1) and (window := self._check_async_ops()):
             self.acceptor.add_negotiation_item(window)
-
-        self._negotiate_contexts(association, request)
+        association._accepted_cx, association._rejected_cx, roles = negotiate(request, association.policy)
+        for role in roles:
+            self.acceptor.add_negotiation_item(role)
         self.send_accept()
-        evt.trigger(self.assoc, evt.EVT_ACCEPTED, {})
-        self.assoc.is_established = True
-        evt.trigger(self.assoc, evt.EVT_ESTABLISHED, {})
+        return True
 
-    def _negotiate_contexts(self, association: PulledAssociation, request: A_ASSOCIATE) -> None:
-        proposed_roles = {
-            str(uid): (item.scu_role, item.scp_role) for uid, item in self.requestor.role_selection.items()
-        }
-        answered_roles = {}
-        for proposed in request.presentation_context_definition_list:
-            context = judge(proposed, association.policy)
-            if context.result != ACCEPTED:
-                association._rejected_cx.append(context)
-                continue
-            abstract_syntax = str(proposed.abstract_syntax)
-            scu, scp = _roles(context, abstract_syntax, proposed_roles, association.policy)
-            if abstract_syntax in proposed_roles:
-                answered_roles[abstract_syntax] = (scu, scp)
-            association._accepted_cx[cast(int, context.context_id)] = context
-        for uid, (scu, scp) in answered_roles.items():
+
+def negotiate(
+    request: A_ASSOCIATE, policy: Policy
+) -> tuple[dict[int, PresentationContext], list[PresentationContext], list[SCP_SCU_RoleSelectionNegotiation]]:
+    """The presentation contexts that are accepted, by id and in its order, those that are not, and the answered roles."""
+    proposed_roles = {
+        str(item.sop_class_uid): (item.scu_role, item.scp_role)
+        for item in request.user_information
+        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
+    }
+    accepted: dict[int, PresentationContext] = {}
+    rejected: list[PresentationContext] = []
+    answered: dict[str, SCP_SCU_RoleSelectionNegotiation] = {}
+    for proposed in request.presentation_context_definition_list:
+        context = judge(proposed, policy)
+        if context.result != ACCEPTED:
+            rejected.append(context)
+            continue
+        abstract_syntax = str(proposed.abstract_syntax)
+        scu, scp = _roles(context, abstract_syntax, proposed_roles, policy)
+        if abstract_syntax in proposed_roles:
             item = SCP_SCU_RoleSelectionNegotiation()
-            item.sop_class_uid, item.scu_role, item.scp_role = UID(uid), scu, scp
-            self.acceptor.add_negotiation_item(item)
+            item.sop_class_uid, item.scu_role, item.scp_role = UID(abstract_syntax), scu, scp
+            answered[abstract_syntax] = item
+        accepted[cast(int, context.context_id)] = context
+    return dict(sorted(accepted.items())), rejected, list(answered.values())
 
 
 def judge(proposed: PresentationContext, policy: Policy) -> PresentationContext:

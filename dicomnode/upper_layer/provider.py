@@ -14,6 +14,7 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import _PDU_TYPES, DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
+from dicomnode.upper_layer.agreements import FIXED_BYTES, KnownRequest, check_items
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNRECOGNIZED_PDU, Violation
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
     from dicomnode.upper_layer.association import PulledAssociation
 
+_A_ASSOCIATE_RQ = 1
 P_DATA_TF = 4
+_ASSOCIATION_REQUEST_CAME = "Evt6"
+"""Of the state machine (PS3.8 Table 9-10)."""
 _FOREVER_S = 10 * 365 * 86400.0
 
 
@@ -53,6 +57,8 @@ class PulledDUL(DULServiceProvider):
     def __init__(self, assoc: PulledAssociation) -> None:
         super().__init__(assoc)
         self.socket = cast("AssociationSocket", _SocketSeam(self))
+        self.known_request: KnownRequest | None = None
+        """The association request, when its proposal needs no negotiation."""
 
     def start(self) -> None:
         """There is no thread to start."""
@@ -87,6 +93,11 @@ class PulledDUL(DULServiceProvider):
         self._process_recv_primitive()
         self.run_events()
 
+    def send_accept(self, pdu: bytes) -> None:
+        """Send an A-ASSOCIATE-AC that is encoded already (PS3.8 Table 9-10, action AE-7)."""
+        self._assoc.connection.send(pdu)
+        self.state_machine.transition("Sta6")
+
     def read(self, idle_timeout_s: float, pdu_timeout_s: float | None = None) -> None:
         """Read one PDU, and do what it asks for; ``pdu_timeout_s`` is the settings' unless it is given."""
         kind, body = self._assoc.connection.read_pdu(
@@ -104,16 +115,28 @@ class PulledDUL(DULServiceProvider):
 
     def _hand_over(self, kind: int, body: memoryview) -> None:
         """A PDU of pynetdicom's kinds to its state machine."""
-        whole = kind.to_bytes(1) + b"\0" + len(body).to_bytes(4) + body.tobytes()
-        if whole[:1] not in _PDU_TYPES:
-            raise Violation(f"PDU type {kind:#04x} is none", UNRECOGNIZED_PDU)
         try:
-            pdu, event = self._decode_pdu(bytearray(whole))
+            pdu, event = self._decode(kind, body)
+        except Violation:
+            raise
         except Exception as error:  # whatever their decoder stumbles over is the peer's fault
             raise Violation(f"PDU of type {kind} is malformed", INVALID_PARAMETER) from error
         self._recv_pdu.put(pdu)
         self.event_queue.put(event)
         self.run_events()
+
+    def _decode(self, kind: int, body: memoryview) -> tuple[Any, str]:
+        """The PDU, and what it is to the state machine."""
+        if kind == _A_ASSOCIATE_RQ:
+            agreements = self._assoc.agreements
+            self.known_request = agreements.request(body) if agreements else None
+            if self.known_request is not None:
+                return self.known_request, _ASSOCIATION_REQUEST_CAME
+            check_items(bytes(body[FIXED_BYTES:]))
+        whole = kind.to_bytes(1) + b"\0" + len(body).to_bytes(4) + body.tobytes()
+        if whole[:1] not in _PDU_TYPES:
+            raise Violation(f"PDU type {kind:#04x} is none", UNRECOGNIZED_PDU)
+        return self._decode_pdu(bytearray(whole))
 
 
 class PulledDIMSE(DIMSEServiceProvider):

@@ -1,0 +1,173 @@
+"""What was agreed on is remembered: a scanner opens association after association with the same proposal.
+
+pynetdicom takes about 0.1 ms to decode, judge and answer one presentation context. A proposal's items alone decide on what is
+agreed (PS3.8 Section 9.3.2), so the outcome is kept under their bytes, with the answer encoded; only the AE titles are put in
+anew. A proposal that asks for more (user identity, extended negotiation, asynchronous operations) is never kept: handlers decide
+on those, each time.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from pydicom.uid import UID
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import PresentationContext
+
+from dicomnode.upper_layer.faults import INVALID_PARAMETER, Violation
+from dicomnode.upper_layer.negotiation import APPLICATION_CONTEXT_NAME, negotiate
+
+if TYPE_CHECKING:
+    from pynetdicom import AE
+
+    from dicomnode.upper_layer.negotiation import Policy
+
+FIXED_BYTES: Final = 68
+"""Of the body of an A-ASSOCIATE-RQ or -AC, before its items: protocol version, AE titles, reserved bytes (PS3.8 Table 9-11)."""
+_TITLES: Final = slice(4, 36)
+
+_APPLICATION_CONTEXT, _PRESENTATION_CONTEXT, _USER_INFORMATION = 0x10, 0x20, 0x50
+_PLAIN: Final = frozenset((0x51, 0x52, 0x54, 0x55))
+"""Maximum length, implementation class, role selection, implementation version: sub-items that the policy alone decides on."""
+
+_REMEMBERED: Final = 32
+_MAX_REMEMBERED_BYTES: Final = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The outcome for one proposal; shared by associations, so nobody changes it."""
+
+    request: A_ASSOCIATE
+    response: A_ASSOCIATE
+    response_pdu: bytes
+    accepted: Mapping[int, PresentationContext]
+    rejected: tuple[PresentationContext, ...]
+
+
+class KnownRequest(A_ASSOCIATE_RQ):
+    """An A-ASSOCIATE-RQ whose proposal was made before."""
+
+    def __init__(self, agreement: Agreement, fixed: bytes) -> None:
+        super().__init__()
+        self.protocol_version = int.from_bytes(fixed[:2])
+        self.called_ae_title = fixed[4:20]
+        self.calling_ae_title = fixed[20:36]
+        self.agreement = agreement
+        self._titles = fixed[_TITLES]
+
+    def to_primitive(self) -> A_ASSOCIATE:
+        """The request, with these titles."""
+        return self._titled(self.agreement.request)
+
+    def response(self) -> tuple[A_ASSOCIATE, bytes]:
+        """The answer and its PDU, which gives the titles back as they came (PS3.8 Table 9-17)."""
+        pdu = self.agreement.response_pdu
+        return self._titled(self.agreement.response), pdu[:10] + self._titles + pdu[42:]
+
+    def _titled(self, primitive: A_ASSOCIATE) -> A_ASSOCIATE:
+        titled = copy.copy(primitive)
+        titled.called_ae_title, titled.calling_ae_title = self.called_ae_title, self.calling_ae_title
+        return titled
+
+
+class Agreements:
+    """The agreements of one listener."""
+
+    def __init__(self, ae: AE, policy: Policy, maximum_pdu_bytes: int) -> None:
+        self._ae = ae
+        self._policy = policy
+        self._maximum_pdu_bytes = maximum_pdu_bytes
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._agree)
+
+    def request(self, body: memoryview) -> KnownRequest | None:
+        """The A-ASSOCIATE-RQ in ``body`` with what is agreed on; None when it has to be negotiated.
+
+        Raises:
+            Violation: it is malformed.
+        """
+        fixed, items = bytes(body[:FIXED_BYTES]), bytes(body[FIXED_BYTES:])
+        if len(items) > _MAX_REMEMBERED_BYTES:
+            return None
+        agreement = self._remembered(items)
+        return None if agreement is None else KnownRequest(agreement, fixed)
+
+    def _agree(self, items: bytes) -> Agreement | None:
+        if not check_items(items) <= _PLAIN:
+            return None
+        pdu = A_ASSOCIATE_RQ()
+        head = b"\0\x01\0\0" + b"X".ljust(16) * 2 + bytes(32)
+        pdu.decode(b"\x01\0" + (FIXED_BYTES + len(items)).to_bytes(4) + head + items)
+        request = pdu.to_primitive()
+        if request.application_context_name != APPLICATION_CONTEXT_NAME:
+            return None
+        accepted, rejected, roles = negotiate(request, self._policy)
+        response = A_ASSOCIATE()
+        response.application_context_name = UID(APPLICATION_CONTEXT_NAME)
+        response.calling_ae_title, response.called_ae_title = request.calling_ae_title, request.called_ae_title
+        response.result, response.result_source = 0, 1
+        response.presentation_context_definition_results_list = [*accepted.values(), *rejected]
+        response.user_information = [*self._user_information(), *roles]
+        answer = A_ASSOCIATE_AC()
+        answer.from_primitive(response)
+        return Agreement(request, response, answer.encode(), accepted, tuple(rejected))
+
+    def _user_information(
+        self,
+    ) -> Iterator[
+        MaximumLengthNotification | ImplementationClassUIDNotification | ImplementationVersionNameNotification
+    ]:
+        """What every acceptor says of itself (PS3.7 Section D.3.3.1, D.3.3.2)."""
+        length = MaximumLengthNotification()
+        length.maximum_length_received = self._maximum_pdu_bytes
+        yield length
+        implementation = ImplementationClassUIDNotification()
+        implementation.implementation_class_uid = self._ae.implementation_class_uid
+        yield implementation
+        if self._ae.implementation_version_name:
+            version = ImplementationVersionNameNotification()
+            version.implementation_version_name = self._ae.implementation_version_name
+            yield version
+
+
+def check_items(items: bytes) -> frozenset[int]:
+    """The kinds of the user information's sub-items, when the items of an A-ASSOCIATE-RQ are whole.
+
+    pynetdicom's decoder takes what is cut off for what it looks like.
+
+    Raises:
+        Violation: one is cut off, or a mandatory one is missing or there twice (PS3.8 Section 9.3.2).
+    """
+    kinds: list[int] = []
+    user: list[int] = []
+    for kind, item in _items(items):
+        kinds.append(kind)
+        if kind == _PRESENTATION_CONTEXT:
+            for _ in _items(item[4:]):
+                pass
+        elif kind == _USER_INFORMATION:
+            user = [kind for kind, _ in _items(item)]
+    if kinds.count(_APPLICATION_CONTEXT) != 1 or kinds.count(_USER_INFORMATION) != 1:
+        raise Violation("A-ASSOCIATE-RQ lacks an item", INVALID_PARAMETER)
+    return frozenset(user)
+
+
+def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The items in ``data``: type, a reserved byte, length in two bytes, body."""
+    position, end = 0, len(data)
+    while position < end:
+        begin = position + 4
+        position = begin + int.from_bytes(data[begin - 2 : begin])
+        if begin > end or position > end:
+            raise Violation("A-ASSOCIATE-RQ has an item that is cut off", INVALID_PARAMETER)
+        yield data[begin - 4], data[begin:position]
