@@ -155,7 +155,7 @@ def _up_to_pixel_data(scanned: ScannedDataset) -> ScannedDataset:
     assert pixel_data is not None
     scanned.pixel_data = pixel_data._replace(present_bytes=None)
     scanned.faults = tuple(fault for fault in scanned.faults if fault.offset < pixel_data.offset)
-    scanned.complete = True
+    scanned.complete = all(fault.kind not in (FaultKind.TRUNCATED, FaultKind.TOO_DEEP) for fault in scanned.faults)
     return scanned
 
 

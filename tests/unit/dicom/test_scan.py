@@ -384,6 +384,14 @@ def test_reads_32_sequences_within_each_other_and_no_more(undefined):
     assert not scanned.complete
 
 
+def test_a_deflated_data_set_of_which_something_was_passed_over_is_not_complete():
+    content = BEFORE + nested(40, undefined=False) + explicit(PIXEL_DATA, "OW", bytes(1_000_000))
+    scanned = scan(deflated(content), DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
+    assert scanned.pixel_data is not None
+    assert kinds(scanned) == [FaultKind.TOO_DEEP]
+    assert not scanned.complete
+
+
 def test_goes_on_behind_a_sequence_of_known_length_that_is_too_deep():
     scanned = scan(
         BEFORE + explicit(REFERENCED_IMAGES, "SQ", item(nested(40, undefined=False))) + AFTER, EXPLICIT_VR_LITTLE_ENDIAN
