@@ -286,10 +286,11 @@ def _series(connection: sqlite3.Connection, newcomer: Newcomer, study: int, plac
 
 def _filled(text: str, level: Level) -> Level:
     """What ``text`` holds, with the values of ``level`` where it has none; empty when there is nothing to add."""
-    missing = {tag: value for tag, value in level.items() if value} if level else {}
-    if missing.keys() <= tags_with_values(text):
+    here = tags_with_values(text)
+    if level.keys() <= here:
         return {}
-    return level_of(text) | {tag: value for tag, value in missing.items() if tag not in tags_with_values(text)}
+    missing = {tag: value for tag, value in level.items() if value and tag not in here}
+    return level_of(text) | missing if missing else {}
 
 
 def _patient_row(level: Level) -> dict[str, object]:

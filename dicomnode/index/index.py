@@ -50,10 +50,12 @@ _STUDIES: Final = compiled(
 )
 _QUARANTINED: Final = compiled(
     Instance.select(fn.COUNT(SQL("*")), fn.TOTAL(Instance.dataset_size_bytes).cast("integer")).where(
-        Instance.state == QUARANTINED
+        Instance.state == QUARANTINED, Instance.series.is_null()
     )
 )
-_REFUSED: Final = compiled(Instance.select(fn.COUNT(SQL("*"))).where(Instance.state == REFUSED))
+_REFUSED: Final = compiled(
+    Instance.select(fn.COUNT(SQL("*"))).where(Instance.state == REFUSED, Instance.series.is_null())
+)
 
 
 class Index:

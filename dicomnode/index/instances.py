@@ -98,9 +98,14 @@ _COLUMNS: Final = (
 _KNOWN: Final = compiled(
     Instance.select(*_COLUMNS).where(Instance.sop_instance_uid == bound("uid"), Instance.state == ACCEPTED)
 )
-_SAME_IN_QUARANTINE: Final = compiled(
+_MET: Final = compiled(
     Instance.select(*_COLUMNS).where(
-        Instance.sop_instance_uid == bound("uid"), Instance.digest == bound("digest"), Instance.state == QUARANTINED
+        ((Instance.sop_instance_uid == bound("uid")) & (Instance.state == ACCEPTED))
+        | (
+            (Instance.sop_instance_uid == bound("uid"))
+            & (Instance.digest == bound("digest"))
+            & (Instance.state == QUARANTINED)
+        )
     )
 )
 _HAS_LOCATION: Final = compiled(
@@ -241,24 +246,20 @@ class _Addition:
         """Within the writer's transaction."""
         received, on_conflict = self._received, self._on_conflict
         key = {"uid": received.sop_instance_uid, "digest": received.digest}
-        accepted = connection.execute(_KNOWN, key).fetchone()
-        here = _existing(accepted) if accepted else None
-        same = here
-        if here is None or here.digest != received.digest:
-            held_back = connection.execute(_SAME_IN_QUARANTINE, key).fetchone()
-            same = _existing(held_back) if held_back else None
-        if same is not None:
+        met = [(row[0], _existing(row)) for row in connection.execute(_MET, key).fetchall()]
+        if same := next((one for _, one in met if one.digest == received.digest), None):
             return Added(Outcome.SAME_CONTENT, same.findings, same)
         if received.verdict.severity >= Severity.QUARANTINE:
             return self._quarantine(connection)
-        if here is None:
+        if not met:
             return self._accept(connection, None)
+        [(accepted, here)] = met
         expected = on_conflict.replaces or on_conflict.compared_with or here.digest
         if on_conflict.other_content is None or expected != here.digest:
             return Added(Outcome.OTHER_CONTENT, received.verdict.findings, here)
         if on_conflict.replaces is None:
             return self._quarantine(connection, on_conflict.other_content)
-        return self._accept(connection, accepted[0])
+        return self._accept(connection, accepted)
 
     def _accept(self, connection: sqlite3.Connection, replaced: int | None) -> Added:
         """Hang it below its series, in the place of the row ``replaced``; unless its study is under another patient."""

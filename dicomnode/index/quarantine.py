@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from peewee import Tuple
+
 from dicomnode.dicom.instance import Attributes, Finding
 from dicomnode.errors import UnknownInstanceError
 from dicomnode.index.database import Connections
@@ -51,9 +53,11 @@ _ENTRIES: Final = Instance.select(
     Instance.location,
     Instance.dataset_size_bytes,
     Instance.findings,
-).where(Instance.state == QUARANTINED)
+).where(Instance.state == QUARANTINED, Instance.series.is_null())
 _PAGE_OF_ENTRIES: Final = compiled(
-    _ENTRIES.where(Instance.id > bound("after")).order_by(Instance.id).limit(bound("limit"))
+    _ENTRIES.where(Tuple(Instance.received_at, Instance.id) > Tuple(bound("received_at"), bound("id")))
+    .order_by(Instance.received_at, Instance.id)
+    .limit(bound("limit"))
 )
 _ENTRY: Final = compiled(_ENTRIES.where(Instance.id == bound("id")))
 _ATTRIBUTES: Final = compiled(
@@ -86,15 +90,15 @@ class Quarantine:
         Raises:
             IndexUnavailableError: the index cannot be read.
         """
-        after = 0
+        page = {"received_at": -1 << 62, "id": 0, "limit": _PAGE}
         while True:
             with self._connections.reading() as connection:
-                rows = connection.execute(_PAGE_OF_ENTRIES, {"after": after, "limit": _PAGE}).fetchall()
+                rows = connection.execute(_PAGE_OF_ENTRIES, page).fetchall()
             for row in rows:
                 yield _entry(row)
             if len(rows) < _PAGE:
                 return
-            after = rows[-1][0]
+            page |= {"id": rows[-1][0], "received_at": rows[-1][5]}
 
     def get(self, entry: int) -> QuarantineEntry:
         """One entry.

@@ -145,7 +145,9 @@ Instance.add_index(
 Instance.add_index(
     Instance.index(Instance.study_instance_uid, name="quarantined_of_study").where(SQL("state = 'quarantined'"))
 )
-Instance.add_index(Instance.index(Instance.received_at, name="refused_instance").where(SQL("state = 'refused'")))
+Instance.add_index(
+    Instance.index(Instance.state, Instance.received_at, name="instance_without_series").where(SQL("series IS NULL"))
+)
 Instance.add_index(Instance.index(Instance.series, name="instance_of_series").where(SQL("series IS NOT NULL")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,9 +64,18 @@ class StudyRow:
     quarantined: int
 
 
-_STUDIES: Final = (
+_CONDITIONS: Final[dict[str, Node]] = {
+    "patient_id": (Patient.patient_id == bound("patient_id")) & (Patient.patient_id != SQL("''")),
+    "patient_name": SQL("name_key GLOB :patient_name"),
+    "accession_number": Study.accession_number == bound("accession_number"),
+    "study_instance_uid": Study.study_instance_uid == bound("study_instance_uid"),
+    "modality": SQL("instr('\\' || modalities_in_study || '\\', '\\' || :modality || '\\')"),
+    "date_from": Study.study_date >= bound("date_from"),
+    "date_to": Study.study_date.between(SQL("'0'"), bound("date_to")),
+}
+_KEYS: Final = Study.select(Study.id).join(Patient).order_by(Study.id.desc()).limit(bound("limit"))
+_ROWS: Final = compiled(
     Study.select(
-        Study.id,
         Study.study_instance_uid,
         Patient.patient_id,
         Patient.issuer,
@@ -85,42 +95,29 @@ _STUDIES: Final = (
         ),
     )
     .join(Patient)
-    .where(Study.id < bound("before"))
+    .where(Study.id.in_(SQL("(SELECT value FROM json_each(:keys))")))
     .order_by(Study.id.desc())
-    .limit(bound("limit"))
 )
-_CONDITIONS: Final[dict[str, Node]] = {
-    "patient_id": Patient.patient_id == bound("patient_id"),
-    "patient_name": SQL("name_key GLOB :patient_name"),
-    "accession_number": Study.accession_number == bound("accession_number"),
-    "study_instance_uid": Study.study_instance_uid == bound("study_instance_uid"),
-    "modality": SQL("instr('\\' || modalities_in_study || '\\', '\\' || :modality || '\\')"),
-    "date_from": Study.study_date >= bound("date_from"),
-    "date_to": Study.study_date.between(SQL("'0'"), bound("date_to")),
-}
 
 
 def studies(connections: Connections, filters: StudyFilter, limit: int) -> Iterator[StudyRow]:
-    """The studies that fit, the one whose first instance came last first; a page at a time, so that a slow reader keeps no
+    """The studies that fit now, the one whose first instance came last first; read a page at a time, so that a slow caller keeps no
     transaction open.
 
     Raises:
         IndexUnavailableError: the index cannot be read.
     """
     values: dict[str, Any] = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name)}
-    text = compiled(_STUDIES.where(*(_CONDITIONS[name] for name in values)))
-    if "patient_name" in values:
+    which = compiled(_KEYS.where(*(_CONDITIONS[name] for name in values)) if values else _KEYS)
+    if filters.patient_name:
         values["patient_name"] = _pattern(filters.patient_name)
-    before = 1 << 62
-    while limit > 0:
-        page = min(limit, _PAGE)
+    with connections.reading() as connection:
+        keys = [key for (key,) in connection.execute(which, {**values, "limit": limit})]
+    for start in range(0, len(keys), _PAGE):
         with connections.reading() as connection:
-            rows = connection.execute(text, {**values, "before": before, "limit": page}).fetchall()
+            rows = connection.execute(_ROWS, {"keys": json.dumps(keys[start : start + _PAGE])}).fetchall()
         for row in rows:
             yield _study(row)
-        if len(rows) < page:
-            return
-        before, limit = rows[-1][0], limit - len(rows)
 
 
 def _pattern(name: str) -> str:
@@ -129,8 +126,8 @@ def _pattern(name: str) -> str:
 
 
 def _study(row: tuple[Any, ...]) -> StudyRow:
-    modalities, series, instances, size_bytes, last_received_at, calling_ae_title, quarantined = row[9:]
-    uid, patient_id, issuer, name, date, time, accession_number, description = row[1:9]
+    modalities, series, instances, size_bytes, last_received_at, calling_ae_title, quarantined = row[8:]
+    uid, patient_id, issuer, name, date, time, accession_number, description = row[:8]
     return StudyRow(
         uid,
         patient_id,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ _FRAME_HEADER_BYTES: Final = 24
 _HEADER_SALTS: Final = slice(16, 24)
 _FRAME_SALTS: Final = slice(8, 16)
 
+_ROOM: Final = bytes(1 << 20)
 _RETRY_SHARE: Final = 4
 """A checkpoint that readers kept from the end is tried again after a quarter of the limit more."""
 _FORCE_AT: Final = 4
@@ -102,14 +104,28 @@ class WriteAheadLog:
                 raise IndexUnavailableError(f"index cannot be made durable: {error.strerror}") from error
             self._synced = tickets
 
+    def make_room(self) -> None:
+        """Write zeros after its end if little room is left; the caller has a transaction open, so that nobody else writes to it.
+
+        To sync what overwrites them takes half as long as to sync a file that grows. Room that cannot be had is no failure.
+        """
+        assert self._fd is not None
+        size_bytes = os.fstat(self._fd).st_size
+        if size_bytes >= self._limit_bytes:
+            return
+        salts = os.pread(self._fd, _HEADER_BYTES, 0)[_HEADER_SALTS]
+        near_end = max(size_bytes - len(_ROOM) // 2, 0) // (_FRAME_HEADER_BYTES + self._page_bytes)
+        if salts and (near_end == 0 or self._salts_of_frame(near_end) == salts):
+            with suppress(OSError):
+                os.pwrite(self._fd, _ROOM, size_bytes)
+
     def is_due(self) -> bool:
         """Whether it has grown so that it should be folded; two short reads, because SQLite does not tell its length."""
-        if self._fd is None:
+        if self._fd is None or os.fstat(self._fd).st_size < self._limit_bytes:
             return False
         salts = os.pread(self._fd, _HEADER_BYTES, 0)[_HEADER_SALTS]
         frames = self._due_frames if salts == self._folded_salts else self._frames(self._limit_bytes)
-        place = _HEADER_BYTES + (frames - 1) * (_FRAME_HEADER_BYTES + self._page_bytes)
-        return bool(salts) and os.pread(self._fd, _FRAME_HEADER_BYTES, place)[_FRAME_SALTS] == salts
+        return bool(salts) and self._salts_of_frame(frames) == salts
 
     def fold(self, connection: sqlite3.Connection) -> None:
         """Copy it into the database; it begins anew with the next commit if no reader needs it. The caller holds the writers' lock.
@@ -141,6 +157,11 @@ class WriteAheadLog:
         with self._lock:
             self._synced = self._tickets
             self._is_trusted = True
+
+    def _salts_of_frame(self, number: int) -> bytes:
+        assert self._fd is not None
+        place = _HEADER_BYTES + (number - 1) * (_FRAME_HEADER_BYTES + self._page_bytes)
+        return os.pread(self._fd, _FRAME_HEADER_BYTES, place)[_FRAME_SALTS]
 
     def _frames(self, size_bytes: int) -> int:
         return max(size_bytes // (_FRAME_HEADER_BYTES + self._page_bytes), 1)

@@ -150,7 +150,7 @@ class Writer:
         with self._lock.held():
             try:
                 connection = self._open()
-                _transact(connection, batch)
+                self._transact(connection, batch)
             except (sqlite3.Error, OSError) as error:
                 self._forget_connection()
                 raise IndexUnavailableError(f"index cannot be written: {error}", rolled_back=True) from error
@@ -168,6 +168,25 @@ class Writer:
         if not self._log.is_trusted:
             self._log.restore_trust(self._connection)
         return self._connection
+
+    def _transact(self, connection: sqlite3.Connection, batch: list[_Request[object]]) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        if len(batch) == 1:
+            _run(connection, batch[0], undo="ROLLBACK")
+            if batch[0].error is not None:
+                return
+        else:
+            for request in batch:
+                connection.execute("SAVEPOINT request")
+                _run(connection, request, undo="ROLLBACK TO request")
+                connection.execute("RELEASE request")
+        if self._is_durable:
+            self._log.make_room()
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            is_certain = error.sqlite_errorcode & 0xFF in _CERTAINLY_NOT_COMMITTED
+            raise IndexUnavailableError(f"index cannot be written: {error}", rolled_back=is_certain) from error
 
     def _forget_connection(self) -> None:
         """After an error begin anew: the database may be repaired or put in place anew by then. Closing rolls back what is open."""
@@ -187,27 +206,14 @@ class Writer:
             )  # what is committed stays so; the log grows until it succeeds
 
 
-def _transact(connection: sqlite3.Connection, batch: list[_Request[object]]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    for request in batch:
-        _run_in_savepoint(connection, request)
-    try:
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        is_certain = error.sqlite_errorcode & 0xFF in _CERTAINLY_NOT_COMMITTED
-        raise IndexUnavailableError(f"index cannot be written: {error}", rolled_back=is_certain) from error
-
-
-def _run_in_savepoint(connection: sqlite3.Connection, request: _Request[object]) -> None:
-    connection.execute("SAVEPOINT request")
+def _run(connection: sqlite3.Connection, request: _Request[object], *, undo: str) -> None:
     try:
         request.result = request.work(connection)
     except Exception as error:  # handed to the thread whose work it is
         if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
             raise  # the database itself is in trouble: nobody in this batch can go on
-        connection.execute("ROLLBACK TO request")
+        connection.execute(undo)
         request.error = _translated(error)
-    connection.execute("RELEASE request")
 
 
 def _translated(error: Exception) -> Exception:

@@ -39,7 +39,7 @@ CREATE UNIQUE INDEX "instance_location_key" ON "instance" ("location_key");
 CREATE UNIQUE INDEX "accepted_instance" ON "instance" ("sop_instance_uid") WHERE state = 'accepted';
 CREATE UNIQUE INDEX "quarantined_instance" ON "instance" ("sop_instance_uid", "digest") WHERE state = 'quarantined';
 CREATE INDEX "quarantined_of_study" ON "instance" ("study_instance_uid") WHERE state = 'quarantined';
-CREATE INDEX "refused_instance" ON "instance" ("received_at") WHERE state = 'refused';
+CREATE INDEX "instance_without_series" ON "instance" ("state", "received_at") WHERE series IS NULL;
 CREATE INDEX "instance_of_series" ON "instance" ("series") WHERE series IS NOT NULL;
 
 CREATE TABLE "event" ("id" INTEGER NOT NULL PRIMARY KEY, "at" INTEGER NOT NULL, "kind" TEXT NOT NULL, "instance" INTEGER NOT NULL,
