@@ -57,9 +57,9 @@ class Connection:
                 try:
                     self._socket.do_handshake()
                 except ssl.SSLWantReadError:
-                    self._wait(select.POLLIN, deadline, "TLS handshake")
+                    self._wait(select.POLLIN, deadline, "the peer")
                 except ssl.SSLWantWriteError:
-                    self._wait(select.POLLOUT, deadline, "TLS handshake")
+                    self._wait(select.POLLOUT, deadline, "the peer")
                 else:
                     return
         except (OSError, ValueError, TimedOut) as error:
@@ -134,9 +134,9 @@ class Connection:
 
     def close(self, *, linger_s: float = 0.0) -> None:
         """Close it, after the peer has closed its side or ``linger_s`` has passed: a reset could overtake the last PDU."""
+        self._end_tls()
         with contextlib.suppress(OSError):
             if linger_s:
-                self._end_tls()
                 self._socket.shutdown(socket.SHUT_WR)
                 self._drain(time.monotonic() + linger_s)
         self._socket.close()

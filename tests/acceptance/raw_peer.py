@@ -151,6 +151,13 @@ class RawPeer:
             self.send(pdu(P_DATA_TF, pdv(context, last, dataset[start : start + step])))
         return self.status()
 
+    def begin_store(self, dataset: bytes) -> None:
+        """C-STORE without an end: the fragments of ``dataset``, in PDUs of 16 KiB, none of which is the last."""
+        self.send(pdu(P_DATA_TF, pdv(1, COMMAND | LAST, store_command("1.2.3"))))
+        step = 16000
+        for start in range(0, len(dataset), step):
+            self.send(pdu(P_DATA_TF, pdv(1, 0, dataset[start : start + step])))
+
     def status(self) -> int:
         """The Status (0000,0900) of the next response; -1 when the association ended instead."""
         kind, body = self.receive()
