@@ -28,7 +28,6 @@ _BROKEN = frozenset(
         FaultKind.TOO_DEEP,
         FaultKind.INFLATE_FAILED,
         FaultKind.HEADER_TOO_LARGE,
-        FaultKind.OTHER_ENCODING,
     }
 )
 """Faults after which some of the data set may not be what its sender meant; the others are only untidy."""
