@@ -163,8 +163,13 @@ class Writer:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._connections.for_writing()
-            self._log.open(self._connection)
+            connection = self._connections.for_writing()
+            try:
+                self._log.open(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection  # last: `sync` takes it for a sign that the log is open
         if not self._log.is_trusted:
             self._log.restore_trust(self._connection)
         return self._connection
