@@ -25,20 +25,23 @@ _EAGER_S: Final = 0.02
 
 
 class WritersLock:
-    """The lock, for one thread of this process at a time."""
+    """The lock, for one thread of this process at a time; its file is made when it is first held."""
 
     def __init__(self, folder: Path, timeout_s: float) -> None:
+        self._path = folder / LOCK_NAME
         self._timeout_s = timeout_s
-        self._fd = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd: int | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold it.
 
         Raises:
-            IndexUnavailableError: another writer did not let go of it in time.
+            IndexUnavailableError: another writer did not let go of it in time, or its file cannot be opened.
         """
-        self._acquire()
+        if self._fd is None:
+            self._fd = self._open()
+        self._acquire(self._fd)
         try:
             yield
         finally:
@@ -46,13 +49,21 @@ class WritersLock:
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._fd)
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
-    def _acquire(self) -> None:
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise IndexUnavailableError(f"index cannot be locked: {error.strerror}", rolled_back=True) from error
+
+    def _acquire(self, fd: int) -> None:
         started = 0.0
         while True:
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 now = time.monotonic()
                 started = started or now

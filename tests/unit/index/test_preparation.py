@@ -141,11 +141,12 @@ def test_what_was_committed_before_is_in_the_database_itself(folder: Path) -> No
     index.close()
 
 
-def test_no_index_is_made_by_using_one(tmp_path: Path) -> None:
-    index = Index(tmp_path, IndexSettings(), durability=Durability.FULL)
+@pytest.mark.parametrize("folder", [".", "missing"])
+def test_no_index_is_made_by_using_one(tmp_path: Path, folder: str) -> None:
+    index = Index(tmp_path / folder, IndexSettings(), durability=Durability.FULL)
     with pytest.raises(IndexUnavailableError):
         index.instances.known("1.2.3")
     with pytest.raises(IndexUnavailableError):
         index.instances.add(received(), OnConflict())
     index.close()
-    assert not (tmp_path / "index.sqlite").exists()
+    assert not (tmp_path / folder / "index.sqlite").exists()
