@@ -94,6 +94,10 @@ class Files:
             raise StorageError(f"file cannot be read: {location}: {error}") from error
         return StoredDataset(meta, memoryview(mapped)[meta.dataset_offset :])
 
+    def has(self, location: str) -> bool:
+        """Whether there is a file at ``location``."""
+        return self._folders.path(location).is_file()
+
     def digest(self, location: str) -> bytes:
         """BLAKE3 of the data set at ``location``, read piece by piece.
 

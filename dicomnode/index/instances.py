@@ -147,6 +147,12 @@ _SET_ASIDE: Final = compiled(
 _NEW_INSTANCE: Final = insert_into(Instance)
 
 
+_RELOCATE = """
+UPDATE instance SET location = :location, location_key = :key, dataset_offset = :offset
+WHERE location_key = :lost_key AND location = :lost AND digest = :digest
+"""
+
+
 class Instances:
     """Adds instances, and finds what is known of one."""
 
@@ -184,6 +190,22 @@ class Instances:
             IndexUnavailableError: it could not be written; ``rolled_back`` says whether it is certainly not there.
         """
         return self._writer.run(_Addition(received, on_conflict).run)
+
+    def relocate(self, lost: Existing, received: ReceivedInstance) -> bool:
+        """Point the row whose file is gone to the file of the same content that has come; whether that row was still so.
+
+        Raises:
+            IndexUnavailableError: it could not be written; ``rolled_back`` says whether it is certainly unchanged.
+        """
+        row = {
+            "lost": lost.location,
+            "lost_key": location_key(lost.location),
+            "digest": received.digest,
+            "location": received.location,
+            "key": location_key(received.location),
+            "offset": received.dataset_offset,
+        }
+        return self._writer.run(lambda connection: connection.execute(_RELOCATE, row).rowcount == 1)
 
     def refuse(
         self, request: StoreRequest, uids: tuple[str, str, str], verdict: Verdict, received_at: datetime

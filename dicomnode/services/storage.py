@@ -112,11 +112,21 @@ class Storage:
         kept = reception.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
         received = _received(request, dataset, reception, verdict, kept)
         added = self._add(request, received, reception, kept)
-        if added.outcome in (Outcome.STORED, Outcome.QUARANTINED):
-            kept.settle()
-        else:
+        event = _EVENTS[added.outcome]
+        if added.outcome is Outcome.SAME_CONTENT and self._restored(added.existing, received):
+            event = "instance.restored"
+        if event in ("instance.known", "instance.refused"):
             kept.withdraw()
-        return _EVENTS[added.outcome], added.findings
+        else:
+            kept.settle()
+        return event, added.findings
+
+    def _restored(self, existing: Existing | None, received: ReceivedInstance) -> bool:
+        """Whether what came takes the place of a file that is gone: a Success must not rest on a row alone."""
+        if existing is None or existing.digest != received.digest or self._files.has(existing.location):
+            return False
+        log.error("file.missing", location=existing.location)
+        return self._index.instances.relocate(existing, received)
 
     def _add(self, request: StoreRequest, received: ReceivedInstance, reception: Reception, kept: Kept) -> Added:
         """Index the instance; what it meets there is decided here, and the index makes sure that it is still so."""
@@ -143,7 +153,6 @@ class Storage:
         try:
             stored = self._files.read(existing.location)
         except UnknownInstanceError:
-            log.error("file.missing", location=existing.location)
             return False
         if existing.digest == reception.digest:
             return len(stored.dataset) == reception.size_bytes

@@ -322,3 +322,21 @@ def test_same_instance_is_a_success_for_a_process_that_has_written_nothing_yet(t
     with RunningNode(tmp_path / "node") as node:
         assert node.storescu(file) == [SUCCESS]
         assert len(node.files()) == 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"PatientID": ""}], ids=["accepted", "quarantined"])
+def test_instance_whose_file_was_lost_is_kept_anew_when_it_comes_again(
+    node: RunningNode, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    file = write(ct(**changes), tmp_path / "one.dcm")
+    [first] = node.storescu(file)
+    [stored] = node.files()
+    stored.unlink()
+    assert node.storescu(file) == [first]
+    [stored] = node.files()
+    assert dataset_bytes(stored) == dataset_bytes(file)
+    assert node.events("file.missing")
+    assert node.unfinished() == []
+    assert node.storescu(file) == [first]
+    assert node.files() == [stored]
+    assert node.rows("status")[0]["instances" if first == SUCCESS else "quarantined"] == 1
