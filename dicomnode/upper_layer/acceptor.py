@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
-from pynetdicom import AE
+from pynetdicom import AE, evt
 
 from dicomnode.upper_layer.agreements import Agreements
 from dicomnode.upper_layer.association import PulledAssociation
@@ -27,6 +27,9 @@ log = structlog.get_logger()
 
 _AT_ONCE = 64
 """Connections taken before the accept loop looks at anything else."""
+
+_EVENTS_OF_PDUS = (evt.EVT_DATA_RECV, evt.EVT_PDU_RECV, evt.EVT_PDU_SENT, evt.EVT_ACSE_SENT)
+"""Notifications that need each association request decoded and answered by pynetdicom."""
 
 
 class Acceptor:
@@ -56,7 +59,8 @@ class Acceptor:
         self._settings = settings
         self._tls = tls
         self._evt_handlers = tuple(evt_handlers)
-        self._agreements = Agreements(ae, policy, settings.maximum_pdu_bytes)
+        watches_pdus = any(event in _EVENTS_OF_PDUS for event, *_ in evt_handlers)
+        self._agreements = None if watches_pdus else Agreements(ae, policy, settings.maximum_pdu_bytes)
         self._associations: set[PulledAssociation] = set()
         self._lock = threading.Lock()
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_MAX_WAITING_MESSAGES = 16
+"""Requests that a peer may send ahead while it is served; those after them stay in the network."""
 _LINGER_S = 2.0
 """Time for a peer to read the last PDU and close."""
 _APPLICATION_CONTEXT_NOT_SUPPORTED = (1, 1, 2)
@@ -155,7 +157,12 @@ class PulledAssociation(Association):
 
     def read_what_has_come(self) -> None:
         """Read PDUs that are here already, without waiting: a C-CANCEL, an abort."""
-        while self.is_established and not self._kill and self.connection.has_input():
+        while (
+            self.is_established
+            and not self._kill
+            and self.dimse.msg_queue.qsize() < _MAX_WAITING_MESSAGES
+            and self.connection.has_input()
+        ):
             self.dul.read(0)
 
     def pdu_limit(self, kind: int) -> int:
@@ -165,7 +172,9 @@ class PulledAssociation(Association):
     # -- its end ------------------------------------------------------------------------------------------------------
 
     def _ending_of_lost(self) -> Ending:
-        return Ending.ABORTED_BY_US if self._is_interrupted else Ending.CONNECTION_LOST
+        if self._is_interrupted:
+            return Ending.ABORTED_BY_US
+        return Ending.ABORTED_BY_PEER if self.acse.is_aborted() else Ending.CONNECTION_LOST
 
     def _send_abort(self, reason: int) -> None:
         """Abort past the state machine, which may be anywhere (PS3.8 Section 9.3.8)."""

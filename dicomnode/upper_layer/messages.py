@@ -12,6 +12,7 @@ import structlog
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import StoreAnswer, StoreRequest
+from dicomnode.dicom.sop_class import VERIFICATION
 from dicomnode.upper_layer import commands
 from dicomnode.upper_layer.commands import Command, decode, response_pdu
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNEXPECTED_PARAMETER, Violation
@@ -27,6 +28,16 @@ _item = struct.Struct(">IBB").unpack_from
 _ITEM_HEADER_BYTES = 6
 _MAX_COMMAND_BYTES = 64 * 1024
 _MEBIBYTE = 1024 * 1024
+
+
+class _Dropped:
+    """The sink for an instance in a presentation context that carries none."""
+
+    def write(self, fragment: memoryview) -> None:
+        """Drop it."""
+
+    def discard(self) -> None:
+        """Nothing was kept."""
 
 
 class Messages:
@@ -116,7 +127,7 @@ class Messages:
                 self._finish()
                 return
             request = self._store_request(command)
-            self._store = command, request, self._operations.open_sink(request)
+            self._store = command, request, self._sink(request)
         elif field == commands.C_ECHO_RQ and not has_dataset:
             self._answer(command, StoreAnswer(self._operations.echo(self._association.sender)))
             self._finish()
@@ -136,7 +147,13 @@ class Messages:
             self.instances += 1
             self._finish()
 
+    def _sink(self, request: StoreRequest) -> DataSink:
+        context = self._association._accepted_cx[self._context_id or 0]
+        return _Dropped() if context.abstract_syntax == VERIFICATION else self._operations.open_sink(request)
+
     def _stored(self, request: StoreRequest, sink: DataSink) -> StoreAnswer:
+        if isinstance(sink, _Dropped):
+            return StoreAnswer(status.SOP_CLASS_NOT_SUPPORTED)
         try:
             return self._operations.store(request, sink)
         except Exception:  # a bug of ours costs this instance's Success, not the association

@@ -10,12 +10,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from pynetdicom import evt
 from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import DIMSEMessage
+from pynetdicom.dimse_primitives import C_CANCEL
 from pynetdicom.dul import _PDU_TYPES, DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
 from dicomnode.upper_layer.agreements import FIXED_BYTES, KnownRequest, check_items
-from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNRECOGNIZED_PDU, Violation
+from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNRECOGNIZED_PDU, Gone, Violation
 
 if TYPE_CHECKING:
     from pynetdicom.transport import AssociationSocket
@@ -26,6 +29,7 @@ _A_ASSOCIATE_RQ = 1
 P_DATA_TF = 4
 _ASSOCIATION_REQUEST_CAME = "Evt6"
 """Of the state machine (PS3.8 Table 9-10)."""
+_MAX_CANCEL_REQUESTS = 10
 _FOREVER_S = 10 * 365 * 86400.0
 
 
@@ -88,7 +92,13 @@ class PulledDUL(DULServiceProvider):
         return super().receive_pdu(wait=False)
 
     def send_pdu(self, primitive: Any) -> None:
-        """Send at once."""
+        """Send at once.
+
+        Raises:
+            Gone: the association has ended.
+        """
+        if self._kill_thread:
+            raise Gone("association has ended")
         super().send_pdu(primitive)
         self._process_recv_primitive()
         self.run_events()
@@ -170,5 +180,25 @@ class PulledDIMSE(DIMSEServiceProvider):
     def fragment(self, context_id: int, header: int, fragment: bytes) -> None:
         """Take a fragment of a message that is not hot."""
         primitive = P_DATA()
-        primitive.presentation_data_value_list = [(context_id, bytes((header,)) + fragment)]
+        value = [context_id, bytes((header,)) + fragment]  # a list, whatever their annotation says: they ask for one
+        primitive.presentation_data_value_list = [cast("tuple[int, bytes]", value)]
         self.receive_primitive(primitive)
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take a fragment, and queue its message when it is whole.
+
+        Theirs serves an N-EVENT-REPORT in a thread of its own; here everything is done in the association's.
+        """
+        message = self.message or DIMSEMessage()
+        try:
+            self.message = None if message.decode_msg(primitive, self.assoc) else message
+            if self.message is not None:
+                return
+            evt.trigger(self.assoc, evt.EVT_DIMSE_RECV, {"message": message})
+            request = message.message_to_primitive()
+        except Exception as error:  # whatever their decoder stumbles over is the peer's fault
+            raise Violation("DIMSE message is malformed", INVALID_PARAMETER) from error
+        if not isinstance(request, C_CANCEL):
+            self.msg_queue.put((cast(int, message.context_id), request))
+        elif len(self._cancel_requests) < _MAX_CANCEL_REQUESTS:
+            self._cancel_requests[cast(int, request.MessageIDBeingRespondedTo)] = request
