@@ -19,6 +19,8 @@ from dicomnode.index.writers_lock import WritersLock
 APPLICATION_ID: Final = 0x44434D4E
 """``PRAGMA application_id`` of our databases: DCMN."""
 
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+
 
 @dataclass(frozen=True, slots=True)
 class PrepareReport:
@@ -52,12 +54,22 @@ def prepare(
         with lock.held(), closing(connections.for_writing(may_create=True)) as connection:
             report = _migrate(connection, connections.path, migrations)
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
-                raise IndexUnavailableError("index cannot be prepared: another program reads it", rolled_back=True)
             _sync(folder)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, IndexUnavailableError) as error:
+        if _is_damage(error) or _is_damage(error.__cause__):
+            raise DataFolderError(
+                f"index {connections.path} is damaged ({error}): put a back-up in its place"
+            ) from error
+        if isinstance(error, IndexUnavailableError):
+            raise
         raise IndexUnavailableError(f"index cannot be prepared: {error}", rolled_back=True) from error
+    if busy:
+        raise IndexUnavailableError("index cannot be prepared: another program reads it", rolled_back=True)
     return report
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> PrepareReport:
