@@ -13,7 +13,7 @@ from dicomnode.index.database import Connections
 from dicomnode.index.instances import Instances
 from dicomnode.index.preparation import PrepareReport, prepare
 from dicomnode.index.quarantine import Quarantine
-from dicomnode.index.schema import QUARANTINED, REFUSED, Instance, Patient, Study, compiled
+from dicomnode.index.schema import QUARANTINED, REFUSED, WITHOUT_SERIES, Instance, Patient, Study, compiled
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow, studies
 from dicomnode.index.writer import Writer
@@ -50,12 +50,10 @@ _STUDIES: Final = compiled(
 )
 _QUARANTINED: Final = compiled(
     Instance.select(fn.COUNT(SQL("*")), fn.TOTAL(Instance.dataset_size_bytes).cast("integer")).where(
-        Instance.state == QUARANTINED, Instance.series.is_null()
+        Instance.state == QUARANTINED, WITHOUT_SERIES
     )
 )
-_REFUSED: Final = compiled(
-    Instance.select(fn.COUNT(SQL("*"))).where(Instance.state == REFUSED, Instance.series.is_null())
-)
+_REFUSED: Final = compiled(Instance.select(fn.COUNT(SQL("*"))).where(Instance.state == REFUSED, WITHOUT_SERIES))
 
 
 class Index:

@@ -17,7 +17,7 @@ from dicomnode.index.events import EventKind, record
 from dicomnode.index.hierarchy import Newcomer, link, place_of, unlink
 from dicomnode.index.instances import accepted_with, set_aside
 from dicomnode.index.keys import instant
-from dicomnode.index.schema import ACCEPTED, DISCARDED, NULL, QUARANTINED, Instance, bound, compiled
+from dicomnode.index.schema import ACCEPTED, DISCARDED, NULL, QUARANTINED, WITHOUT_SERIES, Instance, bound, compiled
 from dicomnode.index.texts import findings_of, level_of, levels_of
 from dicomnode.index.writer import Writer
 
@@ -53,7 +53,7 @@ _ENTRIES: Final = Instance.select(
     Instance.location,
     Instance.dataset_size_bytes,
     Instance.findings,
-).where(Instance.state == QUARANTINED, Instance.series.is_null())
+).where(Instance.state == QUARANTINED, WITHOUT_SERIES)
 _PAGE_OF_ENTRIES: Final = compiled(
     _ENTRIES.where(Tuple(Instance.received_at, Instance.id) > Tuple(bound("received_at"), bound("id")))
     .order_by(Instance.received_at, Instance.id)

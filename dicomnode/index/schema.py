@@ -133,6 +133,7 @@ QUARANTINED: Final = SQL("'quarantined'")
 DISCARDED: Final = SQL("'discarded'")
 REFUSED: Final = SQL("'refused'")
 NULL: Final = SQL("NULL")
+WITHOUT_SERIES: Final = SQL("series IS NULL")
 
 Instance.add_index(
     Instance.index(Instance.sop_instance_uid, unique=True, name="accepted_instance").where(SQL("state = 'accepted'"))
