@@ -247,3 +247,26 @@ def test_of_two_patients_that_race_for_one_study_one_wins(index: Index) -> None:
             outcomes = pool.map(send, (study, study), ("1", "2"))
             assert sorted(outcome.name for outcome in outcomes) == ["QUARANTINED", "STORED"]
     assert counts(index) == (50, 50, 0)
+
+
+def test_row_whose_file_was_lost_speaks_of_the_one_that_came_again(index: Index) -> None:
+    first, again = received(), received()
+    index.instances.add(first, REPORT)
+    lost = index.instances.known(first.sop_instance_uid)
+    assert lost is not None
+    assert index.instances.relocate(lost, again)
+    known = index.instances.known(first.sop_instance_uid)
+    assert known is not None
+    assert known.location == again.location
+    assert index.instances.has_location(again.location)
+    assert not index.instances.has_location(first.location)
+
+
+def test_row_that_has_changed_meanwhile_is_left_alone(index: Index) -> None:
+    first, again, late = received(), received(), received()
+    index.instances.add(first, REPORT)
+    lost = index.instances.known(first.sop_instance_uid)
+    assert lost is not None
+    index.instances.relocate(lost, again)
+    assert not index.instances.relocate(lost, late)
+    assert index.instances.has_location(again.location)

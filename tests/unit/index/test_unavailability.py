@@ -85,6 +85,18 @@ def test_damaged_and_repaired(open_index: OpenIndex, tmp_path: Path) -> None:
     assert add(index, "1.2.2") is Outcome.SAME_CONTENT
 
 
+def test_reading_that_failed_begins_anew(index: Index, tmp_path: Path) -> None:
+    add(index, "1.2.1")
+    assert index.instances.known("1.2.1") is not None
+    other = sqlite3.connect(tmp_path / "index.sqlite")
+    other.execute("ALTER TABLE instance RENAME TO away")
+    with pytest.raises(IndexUnavailableError, match="index cannot be read"):
+        index.instances.known("1.2.1")
+    other.execute("ALTER TABLE away RENAME TO instance")
+    other.close()
+    assert index.instances.known("1.2.1") is not None
+
+
 @contextmanager
 def files_no_larger_than(size_bytes: int) -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
