@@ -83,10 +83,7 @@ def serve(config: Config, path: Path | None) -> int:
         ]
 
     def reload() -> Sequence[WorkerSpec]:
-        new = load(path, os.environ)
-        if restart := sorted(name for name in _FIXED if getattr(new, name) != getattr(config, name)):
-            log.warning("configuration.needs_restart", keys=restart)
-        return specs(new.model_copy(update={name: getattr(config, name) for name in _FIXED}))
+        return specs(_reloaded(load(path, os.environ), config))
 
     supervisor = Supervisor(
         specs(config),
@@ -100,7 +97,17 @@ def serve(config: Config, path: Path | None) -> int:
 
 
 _FIXED = ("data", "durability", "index", "processes")
-"""Sections that only a restart changes; the listeners' addresses too."""
+"""Sections that only a restart changes."""
+
+
+def _reloaded(new: Config, running: Config) -> Config:
+    """``new`` as far as it can be taken over without a restart; what cannot stays, and the log says so."""
+    needs_restart = {name for name in _FIXED if getattr(new, name) != getattr(running, name)}
+    if [(one.host, one.port) for one in new.listeners] != [(one.host, one.port) for one in running.listeners]:
+        needs_restart.add("listeners")
+    if needs_restart:
+        log.warning("configuration.needs_restart", keys=sorted(needs_restart))
+    return new.model_copy(update={name: getattr(running, name) for name in needs_restart})
 
 
 def association_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequence[int], table_fd: int) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pydicom
 import pytest
+import yaml
 from factories import ct
 from pydicom.uid import generate_uid
-from raw_peer import A_ASSOCIATE_AC, RawPeer, dataset_bytes
+from raw_peer import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, RawPeer, dataset_bytes
 from running_node import RunningNode, wait_for
 
 
@@ -212,3 +213,15 @@ def test_second_node_on_the_same_data_folder_is_refused(busy: RunningNode) -> No
     second.launch()
     assert second.process.wait(30) != 0
     assert busy.echoscu().returncode == 0
+
+
+def test_sighup_keeps_what_needs_a_restart_and_takes_the_rest(busy: RunningNode) -> None:
+    old_port = busy.port
+    busy.settings |= {"listeners": [{"host": "127.0.0.1", "port": 1}], "unknown_peers": "reject", "durability": "fast"}
+    busy.config.write_text(yaml.safe_dump(busy.settings))
+    busy.process.send_signal(signal.SIGHUP)
+    [line] = wait_for(lambda: busy.events("configuration.needs_restart"), what="the log to say so")
+    assert line["keys"] == ["durability", "listeners"]
+    wait_for(lambda: busy.events("configuration.reloaded"), what="the new workers")
+    with RawPeer(old_port) as peer:
+        assert peer.associate() == A_ASSOCIATE_RJ
