@@ -206,9 +206,8 @@ class Writer:
             if self._log.is_due():
                 self._log.fold(connection)
         except (sqlite3.Error, OSError) as error:
-            log.warning(
-                "checkpoint.failed", reason=str(error)
-            )  # what is committed stays so; the log grows until it succeeds
+            # what is committed stays so; the log grows until a checkpoint succeeds
+            log.warning("checkpoint.failed", reason=str(error))
 
 
 def _run(connection: sqlite3.Connection, request: _Request[object], *, undo: str) -> None:
