@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -51,8 +51,11 @@ _ABORT_S = 3.0
 _SHORT_OF_DESCRIPTORS_S = 0.1
 
 
-def serve(config: Config, path: Path | None) -> int:
+def serve(config: Config, path: Path | None, announce: Callable[[], None]) -> int:
     """Run the node until it is told to stop; SIGHUP reads the file at ``path`` anew.
+
+    Args:
+        announce: called once, when the listeners are bound and the data folder is the node's.
 
     Returns:
         The exit code (docs/operations.md).
@@ -67,6 +70,7 @@ def serve(config: Config, path: Path | None) -> int:
     inherited = inherited_sockets()
     listeners = [bind(one.host, one.port, inherited=inherited) for one in config.listeners]
     lock = prepare(config.data, config.index, config.log, wait_s=config.processes.grace_s + _LOCK_MARGIN_S)
+    announce()
     table = NodeTable.create(PLACES_PER_WORKER * config.processes.workers)
 
     def specs(of: Config) -> Sequence[WorkerSpec]:

@@ -30,9 +30,11 @@ def serve(context: click.Context, config: Path | None) -> None:
     path = config or configuration.find()
     settings = configuration.read(path)
 
-    if sys.stdout.isatty():
-        click.echo("\n".join(welcome(settings, path)))
-    context.exit(node.serve(settings, path))
+    def announce() -> None:
+        if sys.stdout.isatty():
+            click.echo("\n".join(welcome(settings, path)))
+
+    context.exit(node.serve(settings, path, announce))
 
 
 def welcome(config: Config, path: Path | None) -> Iterator[str]:

@@ -57,12 +57,17 @@ def run_to_end(title: str, target: Callable[..., Result], *args: object, descrip
     """What ``target(*args)`` returns, called in a process of its own; ``args`` and the result must be picklable.
 
     Raises:
-        DataFolderError: the process raised a `DicomNodeError`, whose text this is, or it died.
+        DataFolderError: the process raised a `DicomNodeError`, whose text this is, or it died, or could not be started.
     """
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            process = launch(title, partial(_report, theirs.fileno(), target, args), (theirs.fileno(), *descriptors))
+            try:
+                process = launch(
+                    title, partial(_report, theirs.fileno(), target, args), (theirs.fileno(), *descriptors)
+                )
+            except OSError as error:  # say, root became a user who may not execute this interpreter
+                raise DataFolderError(f"{title} cannot be started: {sys.executable}: {error.strerror}") from error
         with ours.makefile("rb") as answer:
             told = answer.read()
     code = process.wait()
