@@ -18,7 +18,7 @@ from pynetdicom.presentation import PresentationContext
 if TYPE_CHECKING:
     from dicomnode.upper_layer.association import PulledAssociation
 
-ACCEPTED, ABSTRACT_SYNTAX_NOT_SUPPORTED, TRANSFER_SYNTAXES_NOT_SUPPORTED = 0, 3, 4
+ACCEPTED, USER_REJECTION, ABSTRACT_SYNTAX_NOT_SUPPORTED, TRANSFER_SYNTAXES_NOT_SUPPORTED = 0, 1, 3, 4
 """Result of a presentation context (PS3.8 Table 9-18)."""
 APPLICATION_CONTEXT_NAME = "1.2.840.10008.3.1.1.1"
 """The only one there is (PS3.7 Annex A.2.1)."""
@@ -86,7 +86,7 @@ class PolicyACSE(ACSE):
 def negotiate(
     request: A_ASSOCIATE, policy: Policy
 ) -> tuple[dict[int, PresentationContext], list[PresentationContext], list[SCP_SCU_RoleSelectionNegotiation]]:
-    """The presentation contexts that are accepted, by id and in its order, those that are not, and the answered roles."""
+    """The presentation contexts that are accepted, those that are not, both in order of their ids, and the answered roles."""
     proposed_roles = {
         str(item.sop_class_uid): (item.scu_role, item.scp_role)
         for item in request.user_information
@@ -97,17 +97,21 @@ def negotiate(
     answered: dict[str, SCP_SCU_RoleSelectionNegotiation] = {}
     for proposed in request.presentation_context_definition_list:
         context = judge(proposed, policy)
-        if context.result != ACCEPTED:
-            rejected.append(context)
-            continue
         abstract_syntax = str(proposed.abstract_syntax)
-        scu, scp = _roles(context, abstract_syntax, proposed_roles, policy)
-        if abstract_syntax in proposed_roles:
-            item = SCP_SCU_RoleSelectionNegotiation()
-            item.sop_class_uid, item.scu_role, item.scp_role = UID(abstract_syntax), scu, scp
-            answered[abstract_syntax] = item
-        accepted[cast(int, context.context_id)] = context
-    return dict(sorted(accepted.items())), rejected, list(answered.values())
+        if context.result == ACCEPTED:
+            scu, scp = _roles(context, abstract_syntax, proposed_roles, policy)
+            if not scu and not scp:
+                context.result = USER_REJECTION  # with no role left, nothing could be done in it
+            elif abstract_syntax in proposed_roles:
+                item = SCP_SCU_RoleSelectionNegotiation()
+                item.sop_class_uid, item.scu_role, item.scp_role = UID(abstract_syntax), scu, scp
+                answered[abstract_syntax] = item
+        if context.result == ACCEPTED:
+            accepted[cast(int, context.context_id)] = context
+        else:
+            rejected.append(context)
+    rejected.sort(key=lambda context: cast(int, context.context_id))
+    return dict(sorted(accepted.items())), rejected, [item for _, item in sorted(answered.items())]
 
 
 def judge(proposed: PresentationContext, policy: Policy) -> PresentationContext:
