@@ -1,6 +1,6 @@
 """The rules that every node begins with; their severities are what was counted on real scanner files (docs/qa.md).
 
-To add a rule: a check beside its kin (``identification``, ``content``, ``pixels``) and a line here.
+To add a rule: a check beside its kin (``identification``, ``encoding``, ``content``, ``pixels``) and a line here.
 """
 
 from __future__ import annotations
@@ -9,55 +9,49 @@ from typing import Final
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity
-from dicomnode.qa import content, identification, pixels
+from dicomnode.dicom.sop_class import is_image_storage, is_private
+from dicomnode.qa import content, encoding, identification, pixels
 from dicomnode.qa.rule import Rule
 
 _INFO, _WARN, _QUARANTINE, _REJECT = Severity.INFO, Severity.WARN, Severity.QUARANTINE, Severity.REJECT
-_FAULTY = status.STORED_WITH_FAULTS
+_MISMATCH = status.DATASET_DOES_NOT_MATCH_SOP_CLASS
+_CANNOT_PARSE = status.CANNOT_PARSE
+
+UIDS: Final = "core.uids"
 
 CORE: Final = (
-    Rule("core.parse", _REJECT, status.CANNOT_PARSE, "PS3.5 7.1", identification.unreadable),
-    Rule("core.uids", _REJECT, status.MISSING_UID, "PS3.3 C.12.1", identification.without_uids),
-    Rule(
-        "core.affected-class",
-        _REJECT,
-        status.DATASET_DOES_NOT_MATCH_SOP_CLASS,
-        "PS3.4 B.2.3",
-        identification.other_sop_class,
-    ),
-    Rule("core.affected-instance", _QUARANTINE, _FAULTY, "PS3.4 B.2.3", identification.other_sop_instance),
-    Rule("core.uid-syntax", _QUARANTINE, _FAULTY, "PS3.5 9.1", identification.no_uids),
-    Rule("core.uid-strict", _WARN, _FAULTY, "PS3.5 9.1", identification.loose_uids),
-    Rule("core.damaged", _QUARANTINE, _FAULTY, "PS3.5 7.1", identification.damaged),
-    Rule("core.untidy", _INFO, _FAULTY, "PS3.5 7.1", identification.untidy),
-    Rule("core.sop-class", _INFO, _FAULTY, "PS3.4 B.5", content.unlisted_sop_class),
-    Rule("core.charset", _WARN, _FAULTY, "PS3.3 C.12.1.1.2", content.text_without_character_set),
-    Rule("patient.id", _QUARANTINE, _FAULTY, "PS3.3 C.7.1.1", identification.without_patient_id),
-    Rule("patient.name", _WARN, _FAULTY, "PS3.3 C.7.1.1", identification.without_patient_name),
-    Rule("patient.sex", _WARN, _FAULTY, "PS3.3 C.7.1.1", content.unknown_sex),
-    Rule("series.modality", _WARN, _FAULTY, "PS3.3 C.7.3.1", identification.without_modality),
-    Rule("dates.real", _WARN, _FAULTY, "PS3.5 6.2", content.no_dates),
-    Rule("dates.future", _WARN, _FAULTY, "PS3.3 C.7.2.1", content.dates_to_come),
-    Rule("dates.birth", _WARN, _FAULTY, "PS3.3 C.7.1.1", content.birth_after_study),
-    Rule("dates.order", _WARN, _FAULTY, "PS3.3 C.7.3.1", content.series_before_study),
-    Rule("pixel.present", _QUARANTINE, _FAULTY, "PS3.5 8.1.1", pixels.pixels_missing),
-    Rule("pixel.size", _QUARANTINE, _FAULTY, "PS3.5 8.1.1", pixels.pixels_do_not_fit),
-    Rule("pixel.form", _QUARANTINE, _FAULTY, "PS3.5 A.4", pixels.form_differs_from_transfer_syntax),
-    Rule("pixel.attributes", _QUARANTINE, _FAULTY, "PS3.3 C.7.6.3", pixels.image_pixel_incomplete),
-    Rule("pixel.bits", _QUARANTINE, _FAULTY, "PS3.5 8.1.1", pixels.bits_contradict),
-    Rule("pixel.absent", _WARN, _FAULTY, "PS3.3 C.7.6.3", pixels.image_without_pixels),
+    Rule("core.parse", _REJECT, _CANNOT_PARSE, "PS3.5 7.1", encoding.unreadable),
+    Rule(UIDS, _REJECT, status.MISSING_UID, "PS3.3 C.12.1", identification.without_uids),
+    Rule("core.affected-class", _REJECT, _MISMATCH, "PS3.4 B.2.3", identification.other_sop_class),
+    Rule("core.affected-instance", _QUARANTINE, _MISMATCH, "PS3.4 B.2.3", identification.other_sop_instance),
+    Rule("core.uid-syntax", _QUARANTINE, status.INVALID_SOP_INSTANCE, "PS3.5 9.1", identification.no_uids),
+    Rule("core.uid-strict", _WARN, status.INVALID_SOP_INSTANCE, "PS3.5 9.1", identification.loose_uids),
+    Rule("core.damaged", _QUARANTINE, _CANNOT_PARSE, "PS3.5 7.1", encoding.damaged),
+    Rule("core.encoding", _WARN, _CANNOT_PARSE, "PS3.5 7.1", encoding.irregular),
+    Rule("core.untidy", _INFO, _CANNOT_PARSE, "PS3.5 7.1", encoding.untidy),
+    Rule("core.sop-class", _WARN, _MISMATCH, "PS3.4 B.5", content.unlisted_sop_class, content.is_unlisted),
+    Rule("core.private-class", _INFO, _MISMATCH, "PS3.4 B.5", content.private_sop_class, is_private),
+    Rule("core.charset", _WARN, _MISMATCH, "PS3.3 C.12.1.1.2", content.text_without_character_set),
+    Rule("patient.id", _QUARANTINE, _MISMATCH, "PS3.3 C.7.1.1", identification.without_patient_id),
+    Rule("patient.name", _WARN, _MISMATCH, "PS3.3 C.7.1.1", identification.without_patient_name),
+    Rule("patient.sex", _WARN, _MISMATCH, "PS3.3 C.7.1.1", content.unknown_sex),
+    Rule("series.modality", _WARN, _MISMATCH, "PS3.3 C.7.3.1", identification.without_modality),
+    Rule("dates.real", _WARN, _MISMATCH, "PS3.5 6.2", content.no_dates),
+    Rule("dates.future", _WARN, _MISMATCH, "PS3.3 C.7.2.1", content.dates_out_of_range),
+    Rule("dates.birth", _WARN, _MISMATCH, "PS3.3 C.7.1.1", content.birth_after_study),
+    Rule("dates.order", _WARN, _MISMATCH, "PS3.3 C.7.3.1", content.series_before_study),
+    Rule("pixel.present", _QUARANTINE, _MISMATCH, "PS3.5 8.1.1", pixels.pixels_missing),
+    Rule("pixel.size", _QUARANTINE, _MISMATCH, "PS3.5 8.1.1", pixels.pixels_do_not_fit),
+    Rule("pixel.form", _QUARANTINE, _MISMATCH, "PS3.5 A.4", pixels.form_differs_from_transfer_syntax),
+    Rule("pixel.attributes", _QUARANTINE, _MISMATCH, "PS3.3 C.7.6.3", pixels.image_pixel_incomplete),
+    Rule("pixel.bits", _QUARANTINE, _MISMATCH, "PS3.5 8.1.1", pixels.bits_contradict),
+    Rule("pixel.absent", _WARN, _MISMATCH, "PS3.3 C.7.6.3", pixels.image_without_pixels, is_image_storage),
 )
 
 OTHER_PATIENT: Final = "index.study-patient"
 OTHER_CONTENT: Final = "core.duplicate"
 FOUND_BY_THE_INDEX: Final = {
-    OTHER_PATIENT: (
-        _QUARANTINE,
-        _FAULTY,
-        (0x00100020, 0x0020000D),
-        "Study is already under another patient",
-        "PS3.3 A.1.2",
-    ),
-    OTHER_CONTENT: (_QUARANTINE, _FAULTY, (0x00080018,), "SOP Instance UID is here with other content", "PS3.5 9"),
+    OTHER_PATIENT: ((0x00100020, 0x0020000D), "Study is already under another patient", "PS3.3 A.1.2"),
+    OTHER_CONTENT: ((0x00080018,), "SOP Instance UID is here with other content", "PS3.5 9"),
 }
-"""Rules that no look at one instance can decide: severity, status, tags, comment, reference."""
+"""Rules that no look at one instance can decide, and that quarantine: tags, comment, reference."""

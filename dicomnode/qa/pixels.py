@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dicomnode.dicom.scan import ScannedDataset
-from dicomnode.dicom.sop_class import is_image_storage
+from pydicom.datadict import keyword_for_tag
+
 from dicomnode.qa.rule import Hit, Subject
 
 PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
@@ -15,9 +15,11 @@ ROWS, COLUMNS, BITS_ALLOCATED, BITS_STORED, HIGH_BIT = 0x00280010, 0x00280011, 0
 PIXEL_REPRESENTATION = 0x00280103
 PIXEL_DATA_PROVIDER_URL = 0x00287FE0
 
-_ALWAYS_NEEDED = (SAMPLES_PER_PIXEL, PHOTOMETRIC_INTERPRETATION, ROWS, COLUMNS, BITS_ALLOCATED)
-_ALSO_NEEDED_OF_INTEGERS = (BITS_STORED, HIGH_BIT, PIXEL_REPRESENTATION)
+_OF_ANY = (SAMPLES_PER_PIXEL, PHOTOMETRIC_INTERPRETATION, ROWS, COLUMNS, BITS_ALLOCATED)
+_OF_INTEGERS = (*_OF_ANY, BITS_STORED, HIGH_BIT, PIXEL_REPRESENTATION)
 _BITS = {FLOAT_PIXEL_DATA: 32, DOUBLE_FLOAT_PIXEL_DATA: 64}
+_HALF_SAMPLES = {b"YBR_FULL_422": 4, b"YBR_PARTIAL_422": 4, b"YBR_PARTIAL_420": 3}
+"""Half samples that a pixel takes: Cb and Cr come once for two pixels, or for four."""
 
 
 def pixels_missing(subject: Subject) -> Iterator[Hit]:
@@ -30,12 +32,15 @@ def pixels_missing(subject: Subject) -> Iterator[Hit]:
 
 
 def pixels_do_not_fit(subject: Subject) -> Iterator[Hit]:
-    """Native Pixel Data is shorter than its attributes ask for (PS3.5 Section 8.1.1)."""
-    dataset = subject.dataset
-    pixels = dataset.pixel_data
-    if pixels is None or pixels.fragments is not None or pixels.declared_bytes is None:
+    """Native Pixel Data is shorter than its attributes ask for (PS3.5 Section 8.1.1), or encapsulated Pixel Data is empty."""
+    pixels = subject.dataset.pixel_data
+    if pixels is None:
         return
-    expected = native_size_bytes(dataset, pixels.tag)
+    if pixels.declared_bytes is None:
+        if pixels.present_bytes == 0:
+            yield Hit((pixels.tag,), "PixelData has fragments, but nothing in them")
+        return
+    expected = native_size_bytes(subject, pixels.tag)
     if expected is not None and pixels.declared_bytes < expected:
         yield Hit((pixels.tag,), f"PixelData {pixels.declared_bytes} bytes, expected {expected}")
 
@@ -56,40 +61,43 @@ def image_pixel_incomplete(subject: Subject) -> Iterator[Hit]:
     pixels = subject.dataset.pixel_data
     if pixels is None:
         return
-    needed = _ALWAYS_NEEDED + (_ALSO_NEEDED_OF_INTEGERS if pixels.tag == PIXEL_DATA else ())
-    if missing := tuple(tag for tag in needed if not subject.dataset.value(tag)):
-        yield Hit(missing, f"Image Pixel attributes missing: {len(missing)}")
+    needed = _OF_INTEGERS if pixels.tag == PIXEL_DATA else _OF_ANY
+    if missing := tuple(filter(subject.is_empty, needed)):
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        yield Hit(missing, f"{keyword_for_tag(missing[0])}{more} missing or empty")
 
 
 def bits_contradict(subject: Subject) -> Iterator[Hit]:
     """More bits stored than allocated, or a high bit beyond them (PS3.5 Section 8.1.1)."""
-    allocated, stored, high = (subject.dataset.integer(tag) for tag in (BITS_ALLOCATED, BITS_STORED, HIGH_BIT))
-    if allocated and stored and stored > allocated:
+    allocated = subject.integer(BITS_ALLOCATED)
+    if not allocated:
+        return
+    if (subject.integer(BITS_STORED) or 0) > allocated:
         yield Hit((BITS_STORED, BITS_ALLOCATED), "BitsStored exceeds BitsAllocated")
-    elif allocated and high is not None and high >= allocated:
+    elif (subject.integer(HIGH_BIT) or 0) >= allocated:
         yield Hit((HIGH_BIT, BITS_ALLOCATED), "HighBit beyond BitsAllocated")
 
 
 def image_without_pixels(subject: Subject) -> Iterator[Hit]:
     """An image SOP Class, and no pixel data of any kind."""
     dataset = subject.dataset
-    has_pixels = dataset.pixel_data is not None or PIXEL_DATA_PROVIDER_URL in dataset.elements
-    if not has_pixels and dataset.complete and is_image_storage(subject.request.sop_class_uid):
+    if dataset.pixel_data is None and PIXEL_DATA_PROVIDER_URL not in dataset.elements and dataset.complete:
         yield Hit((PIXEL_DATA,), "image without PixelData")
 
 
-def native_size_bytes(dataset: ScannedDataset, tag: int) -> int | None:
+def native_size_bytes(subject: Subject, tag: int) -> int | None:
     """How long native pixel data has to be at least, in bytes; None when the attributes do not say.
 
-    Bits of one-bit images run on from frame to frame (PS3.5 Section 8.1.1); YBR_FULL_422 has two chrominance samples for two
-    pixels, so two samples a pixel (PS3.3 C.7.6.3.1.2).
+    Bits of one-bit images run on from frame to frame (PS3.5 Section 8.1.1). Subsampled chrominance takes fewer samples than
+    Samples per Pixel says (PS3.3 Section C.7.6.3.1.2).
     """
-    rows, columns = dataset.integer(ROWS), dataset.integer(COLUMNS)
-    samples = dataset.integer(SAMPLES_PER_PIXEL)
-    bits = _BITS.get(tag) or dataset.integer(BITS_ALLOCATED)
+    rows, columns = subject.integer(ROWS), subject.integer(COLUMNS)
+    samples = subject.integer(SAMPLES_PER_PIXEL)
+    bits = _BITS.get(tag) or subject.integer(BITS_ALLOCATED)
     if not rows or not columns or not samples or not bits:
         return None
-    frames = dataset.integer(NUMBER_OF_FRAMES) or 1
-    if samples == 3 and (dataset.value(PHOTOMETRIC_INTERPRETATION) or b"").strip() == b"YBR_FULL_422":  # noqa: PLR2004
-        samples = 2
-    return -(-rows * columns * samples * frames * bits // 8)
+    frames = subject.integer(NUMBER_OF_FRAMES) or 1
+    halves = 2 * samples
+    if samples == 3:  # noqa: PLR2004 - luminance and two of chrominance
+        halves = _HALF_SAMPLES.get((subject.value(PHOTOMETRIC_INTERPRETATION) or b"").strip(), halves)
+    return -(-rows * columns * halves * frames * bits // 16)

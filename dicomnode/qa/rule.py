@@ -1,28 +1,93 @@
-"""What a rule is. Core rules stand in ``core.py``; whatever else makes rules makes them of this shape."""
+"""What a rule is, and what it looks at. Core rules stand in ``core.py``; whatever else makes rules makes them of this shape."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
+from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity, StoreRequest
-from dicomnode.dicom.scan import ScannedDataset
+from dicomnode.dicom.scan import UNDEFINED, ScannedDataset
+from dicomnode.dicom.value_representation import CHARACTERS
+
+MAX_VALUE_BYTES: Final = 1024
+"""How much of a value a rule sees: a sender decides how long a value is, but not what judging it costs."""
+
+_UNREAD: Final = b"\0unread"
 
 
-class Subject(NamedTuple):
-    """What a rule looks at.
+class Subject:
+    """What rules look at; a value that several of them ask for is read once.
 
     Attributes:
-        dataset: the scanned data set.
+        dataset: the scanned data set. Its own accessors read values whole: for elements that may be of any length use these here.
         request: the C-STORE request that brought it.
         today: where the node stands.
     """
 
-    dataset: ScannedDataset
-    request: StoreRequest
-    today: date
+    __slots__ = ("_uids", "_values", "dataset", "request", "today")
+
+    def __init__(self, dataset: ScannedDataset, request: StoreRequest, today: date) -> None:
+        self.dataset = dataset
+        self.request = request
+        self.today = today
+        self._values: dict[int, bytes | None] = {}
+        self._uids: dict[int, str] = {}
+
+    def value(self, tag: int) -> bytes | None:
+        """At most the first ``MAX_VALUE_BYTES`` of a value, as `ScannedDataset.value` has it; None when absent."""
+        value = self._values.get(tag, _UNREAD)
+        if value is _UNREAD:
+            value = self._values[tag] = self._read(tag)
+        return value
+
+    def uid(self, tag: int) -> str:
+        """A UID without padding, cut like a value, with bytes that are no ASCII as latin-1; empty when absent."""
+        uid = self._uids.get(tag)
+        if uid is None:
+            uid = self._uids[tag] = (self.value(tag) or b"").strip(b" \0").decode("latin_1")
+        return uid
+
+    def integer(self, tag: int) -> int | None:
+        """The first value of a number or Integer String; None when absent, no number, or longer than any list of them."""
+        element = self.dataset.elements.get(tag)
+        return self.dataset.integer(tag) if element is not None and element[2] <= MAX_VALUE_BYTES else None
+
+    def day(self, tag: int) -> date | None:
+        """The day that the first value of a DA names; None when it names none."""
+        value = self.value(tag)
+        return day(value.split(b"\\", 1)[0]) if value else None
+
+    def is_empty(self, tag: int) -> bool:
+        """Whether the element is absent or says nothing."""
+        element = self.dataset.elements.get(tag)
+        return element is None or element[2] == 0 or (element[0] in CHARACTERS and not self.value(tag))
+
+    def _read(self, tag: int) -> bytes | None:
+        element = self.dataset.elements.get(tag)
+        if element is None or element[2] == UNDEFINED:
+            return None
+        _, offset, length = element
+        if length > MAX_VALUE_BYTES:
+            return bytes(self.dataset.data[offset : offset + MAX_VALUE_BYTES])
+        return self.dataset.value(tag)
+
+
+@lru_cache(maxsize=4096)
+def day(value: bytes) -> date | None:
+    """The day that a DA value names (PS3.5 Table 6.2-1), in ACR-NEMA's form with dots too; None when it names none."""
+    text = value.strip(b" \0")
+    if len(text) == 10 and text[4:5] == text[7:8] == b".":  # noqa: PLR2004 - YYYY.MM.DD
+        text = text.replace(b".", b"")
+    if len(text) != 8 or not text.isdigit():  # noqa: PLR2004 - YYYYMMDD
+        return None
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:
+        return None
 
 
 class Hit(NamedTuple):
@@ -43,9 +108,10 @@ class Rule:
     Attributes:
         id: its name, in the log, in answers and in the configuration.
         severity: how it judges what it finds.
-        status: the DIMSE status that it asks for when it decides.
+        status: the DIMSE failure that the sender is told where the rule rejects; what is kept is answered as such.
         reference: where the standard says so.
         check: finds the faults; must not raise, and when it does the instance is not lost.
+        sop_classes: whether instances of a SOP Class (by its UID) are looked at; None for those of all.
     """
 
     id: str
@@ -53,3 +119,13 @@ class Rule:
     status: int
     reference: str
     check: Check
+    sop_classes: Callable[[str], bool] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a status that would tell a sender that what was rejected is kept.
+
+        Raises:
+            ValueError: ``status`` is Success or a Warning.
+        """
+        if status.is_success(self.status):
+            raise ValueError(f"rule {self.id} would reject with {self.status:04X}, which is no failure")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.peer import AeTitle
+from dicomnode.qa.core import UIDS
 from dicomnode.settings import Settings
 
 
@@ -37,14 +41,25 @@ class RuleSeverity(StrEnum):
         return None if self is RuleSeverity.OFF else Severity[self.name]
 
 
+def check_severities(severities: Mapping[str, RuleSeverity]) -> Mapping[str, RuleSeverity]:
+    """``severities``, if an instance that they let in can be indexed.
+
+    Raises:
+        ValueError: it could not.
+    """
+    if severities.get(UIDS, RuleSeverity.REJECT) is not RuleSeverity.REJECT:
+        raise ValueError(f"{UIDS} stays at reject: an instance without these UIDs cannot be indexed")
+    return severities
+
+
 class QaSettings(Settings):
     """How every instance is judged before it is accepted."""
 
-    severities: Mapping[str, RuleSeverity] = {}
+    severities: Annotated[Mapping[str, RuleSeverity], AfterValidator(check_severities)] = {}
     """Other severities for core rules, by rule id: off, info, warn, quarantine or reject. Example: {patient.id: warn}."""
     on_engine_error: OnEngineError = OnEngineError.ACCEPT
     """A bug in a rule must never lose an image: accept, or quarantine."""
     answer_warnings: bool = False
     """Whether an accepted instance with remarks is answered B007 instead of 0000. Some senders take any warning for a failure."""
     success_for_quarantine: tuple[AeTitle, ...] = ()
-    """Calling AE titles that take a warning for a failure: they get 0000, not B007, for what was quarantined."""
+    """Calling AE titles that take a warning for a failure: they get 0000, not B007, for what was quarantined or remarked upon."""

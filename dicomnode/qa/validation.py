@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
 
 import structlog
 
+from dicomnode import __version__
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Finding, Severity, StoreAnswer, StoreRequest, Verdict
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset
 from dicomnode.qa.core import CORE, FOUND_BY_THE_INDEX, OTHER_CONTENT, OTHER_PATIENT
-from dicomnode.qa.rule import Rule, Subject
+from dicomnode.qa.rule import Hit, Rule, Subject
 from dicomnode.qa.settings import OnEngineError, QaSettings, RuleSeverity
 
 log = structlog.get_logger()
 
-ENGINE_FAULT = "core.engine"
+ENGINE_FAULT: Final = "core.engine"
+_SOP_CLASSES: Final = 512
+"""Of how many the rules are kept compiled; the standard has 200, a peer can make up any number."""
+_FRAMES: Final = 3
+_UID_LENGTH: Final = 64
 
 
 class Validation:
@@ -27,7 +36,8 @@ class Validation:
 
     def __init__(self, settings: QaSettings, rules: Sequence[Rule] = CORE) -> None:
         self._settings = settings
-        self._rules = tuple(_with_severities(rules, settings.severities))
+        self._rules = tuple(_effective(rules, settings.severities))
+        self._rules_of = lru_cache(maxsize=_SOP_CLASSES)(self._select)
         self.rule_set = _hash(self._rules, settings)
         """Names the effective rules: kept with every verdict."""
 
@@ -35,14 +45,12 @@ class Validation:
         """All that the rules find. A rule that fails is logged, and costs no image."""
         subject = Subject(dataset, request, today)
         findings: list[Finding] = []
-        for rule in self._rules:
+        for rule in self._rules_of(request.sop_class_uid):
             try:
-                findings += [
-                    Finding(rule.id, rule.severity, rule.status, hit.tags, hit.comment, hit.path, rule.reference)
-                    for hit in rule.check(subject)
-                ]
-            except Exception:  # a bug in a rule must never lose an image
-                log.exception("qa.rule_failed", rule=rule.id, sop_class_uid=request.sop_class_uid)
+                for hit in rule.check(subject):
+                    findings.append(_finding(rule, hit))  # noqa: PERF401 - hits are rare, a generator a rule is not
+            except Exception as error:  # noqa: BLE001 - a bug in a rule must never lose an image
+                _log_failure(rule, request.sop_class_uid, error)
                 findings.append(self._engine_fault(rule))
         return Verdict(tuple(findings), self.rule_set)
 
@@ -64,11 +72,15 @@ class Validation:
         worst = max((finding.severity for finding in findings), default=Severity.INFO)
         if worst < Severity.WARN or (worst is Severity.WARN and not self._settings.answer_warnings):
             return StoreAnswer(status.SUCCESS)
-        if worst is Severity.QUARANTINE and sender.calling_ae_title in self._settings.success_for_quarantine:
+        if worst is not Severity.REJECT and sender.calling_ae_title in self._settings.success_for_quarantine:
             return StoreAnswer(status.SUCCESS)
         deciding = [finding for finding in findings if finding.severity is worst]
         tags = tuple(dict.fromkeys(tag for finding in deciding for tag in finding.tags))
         return StoreAnswer(deciding[0].status, tags, _comment(deciding[0]))
+
+    def _select(self, sop_class_uid: str) -> tuple[Rule, ...]:
+        """The rules for instances of one SOP Class, compiled when the first one comes."""
+        return tuple(rule for rule in self._rules if _concerns(rule, sop_class_uid))
 
     def _engine_fault(self, rule: Rule) -> Finding:
         holds_back = self._settings.on_engine_error is OnEngineError.QUARANTINE
@@ -76,18 +88,47 @@ class Validation:
         return Finding(ENGINE_FAULT, severity, status.STORED_WITH_FAULTS, (), f"rule {rule.id} failed")
 
 
-def _found_by_the_index(rule: str) -> Finding:
-    severity, code, tags, comment, reference = FOUND_BY_THE_INDEX[rule]
-    return Finding(rule, severity, code, tags, comment, "", reference)
-
-
-def _with_severities(rules: Sequence[Rule], severities: Mapping[str, RuleSeverity]) -> Iterator[Rule]:
+def _effective(rules: Sequence[Rule], severities: Mapping[str, RuleSeverity]) -> Iterator[Rule]:
+    """The rules that are not off, with the site's severities."""
     for rule in rules:
         setting = severities.get(rule.id)
         if setting is None:
             yield rule
         elif setting.level is not None:
             yield replace(rule, severity=setting.level)
+
+
+def _concerns(rule: Rule, sop_class_uid: str) -> bool:
+    if rule.sop_classes is None:
+        return True
+    try:
+        return rule.sop_classes(sop_class_uid)
+    except Exception as error:  # noqa: BLE001 - as in judge; the check itself may still work
+        _log_failure(rule, sop_class_uid, error)
+        return True
+
+
+def _finding(rule: Rule, hit: Hit) -> Finding:
+    # whatever a site makes of a rule: a sender must never hear "kept" of what is refused, nor "refused" of what is kept
+    code = rule.status if rule.severity is Severity.REJECT else status.STORED_WITH_FAULTS
+    return Finding(rule.id, rule.severity, code, hit.tags, hit.comment, hit.path, rule.reference)
+
+
+def _found_by_the_index(rule: str) -> Finding:
+    tags, comment, reference = FOUND_BY_THE_INDEX[rule]
+    return Finding(rule, Severity.QUARANTINE, status.STORED_WITH_FAULTS, tags, comment, "", reference)
+
+
+def _log_failure(rule: Rule, sop_class_uid: str, error: Exception) -> None:
+    """What failed and where, but not the error's words: they may quote a value, and values tell of patients."""
+    frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error(
+        "qa.rule_failed",
+        rule=rule.id,
+        sop_class_uid=sop_class_uid[:_UID_LENGTH],
+        error=type(error).__name__,
+        where=" > ".join(frames[-_FRAMES:]),
+    )
 
 
 def _comment(finding: Finding) -> str:
@@ -97,5 +138,7 @@ def _comment(finding: Finding) -> str:
 
 
 def _hash(rules: Sequence[Rule], settings: QaSettings) -> str:
+    """Two nodes that judge alike have the same; how answers are worded for whom is not part of it."""
     told = [f"{rule.id}={rule.severity.name}/{rule.status:04X}" for rule in rules]
-    return hashlib.sha256("\n".join([*told, settings.model_dump_json()]).encode()).hexdigest()[:16]
+    told += [f"{ENGINE_FAULT}={settings.on_engine_error}", f"{OTHER_PATIENT}={settings.severities.get(OTHER_PATIENT)}"]
+    return hashlib.sha256("\n".join([__version__, *told]).encode()).hexdigest()[:16]

@@ -1,0 +1,80 @@
+"""Core rules on how a data set is encoded: what the scan found wrong, sorted by what it costs (PS3.5 Section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydicom.datadict import dictionary_has_tag
+
+from dicomnode.dicom.scan import Fault, FaultKind
+from dicomnode.qa.identification import INDEXING_UIDS
+from dicomnode.qa.rule import Hit, Subject
+
+_BROKEN = frozenset(
+    {
+        FaultKind.TRUNCATED,
+        FaultKind.BAD_VR,
+        FaultKind.BAD_ITEM,
+        FaultKind.TOO_DEEP,
+        FaultKind.INFLATE_FAILED,
+        FaultKind.HEADER_TOO_LARGE,
+    }
+)
+"""After these some of the data set may not be what its sender meant."""
+
+_IRREGULAR = frozenset({FaultKind.OUT_OF_ORDER, FaultKind.DUPLICATE_ELEMENT, FaultKind.OTHER_ENCODING})
+"""Read whole, but another reader may read it otherwise."""
+
+_UNTIDY = frozenset({FaultKind.ODD_LENGTH, FaultKind.TRAILING_PADDING})
+"""Nothing is in doubt."""
+
+
+def unreadable(subject: Subject) -> Iterator[Hit]:
+    """It could not be read as far as the four UIDs, strictly or leniently."""
+    elements = subject.dataset.elements
+    if all(tag in elements for tag in INDEXING_UIDS):
+        return
+    if not elements:
+        yield Hit((), "Data Set cannot be parsed: it has no elements")
+    elif broken := _faults(subject, _BROKEN):
+        yield Hit(_tags(broken), f"Data Set cannot be parsed: {broken[0].kind}")
+
+
+def damaged(subject: Subject) -> Iterator[Hit]:
+    """The encoding is broken somewhere, though what identifies the instance could be read."""
+    if broken := [fault for fault in _faults(subject, _BROKEN) if not _is_cut_pixel_data(subject, fault)]:
+        yield Hit(_tags(broken), f"Data Set damaged: {broken[0].kind}")
+
+
+def irregular(subject: Subject) -> Iterator[Hit]:
+    """Elements are out of order, come twice, or are encoded otherwise than announced; it could be read whole."""
+    if faults := _faults(subject, _IRREGULAR):
+        yield Hit(_tags(faults), f"Data Set encoding: {faults[0].kind}")
+
+
+def untidy(subject: Subject) -> Iterator[Hit]:
+    """Lengths are odd, or padding follows the last element; nothing is in doubt."""
+    if faults := _faults(subject, _UNTIDY):
+        yield Hit(_tags(faults), f"Data Set encoding: {faults[0].kind}")
+
+
+def _faults(subject: Subject, kinds: frozenset[FaultKind]) -> list[Fault]:
+    return [fault for fault in subject.dataset.faults if fault.kind in kinds]
+
+
+def _is_cut_pixel_data(subject: Subject, fault: Fault) -> bool:
+    """Whether it is native pixel data that ends too early, of which pixel.present tells more."""
+    pixels = subject.dataset.pixel_data
+    return (
+        fault.kind is FaultKind.TRUNCATED
+        and pixels is not None
+        and pixels.fragments is None
+        and fault.tag == pixels.tag
+    )
+
+
+def _tags(faults: list[Fault]) -> tuple[int, ...]:
+    """The elements concerned. Where reading is out of step a tag may be four letters of a name: only known ones are told."""
+    return tuple(
+        dict.fromkeys(fault.tag for fault in faults if fault.tag is not None and dictionary_has_tag(fault.tag))
+    )
