@@ -20,11 +20,13 @@ from raw_peer import (
     A_ASSOCIATE_AC,
     A_ASSOCIATE_RQ,
     A_RELEASE_RP,
+    A_RELEASE_RQ,
     COMMAND,
     LAST,
     P_DATA_TF,
     RawPeer,
     association_request,
+    command,
     dataset_bytes,
     echo_command,
     pdu,
@@ -234,7 +236,11 @@ def test_command_set_without_end_is_aborted(watched: Watched) -> None:
         assert peer.ended()[0] == A_ABORT
 
 
-@pytest.mark.parametrize("noise", [b"", b"\0\0", bytes(200), b"\xff" * 200, os.urandom(500)])
+@pytest.mark.parametrize(
+    "noise",
+    [b"", b"\0\0", bytes(200), b"\xff" * 200, os.urandom(500)],
+    ids=["empty", "short", "zeros", "ones", "random"],
+)
 def test_command_set_of_garbage_ends_the_association(watched: Watched, noise: bytes) -> None:
     with associated(watched) as peer:
         peer.send(pdu(P_DATA_TF, pdv(1, COMMAND | LAST, noise)))
@@ -244,6 +250,69 @@ def test_command_set_of_garbage_ends_the_association(watched: Watched, noise: by
 def test_second_association_request_is_aborted(watched: Watched) -> None:
     with associated(watched) as peer:
         assert peer.associate() == A_ABORT
+
+
+def test_instance_in_a_verification_context_is_refused_and_the_association_goes_on(watched: Watched) -> None:
+    kept = len(watched.node.files())
+    dataset = ct()
+    with associated(watched) as peer:
+        assert peer.store(str(dataset.SOPInstanceUID), dataset_bytes(dataset), context=3) == 0x0122
+        assert len(watched.node.files()) == kept
+        assert peer.store(str(dataset.SOPInstanceUID), dataset_bytes(dataset), message_id=2) == 0
+        assert peer.release() == A_RELEASE_RP
+
+
+def test_instance_without_a_data_set_is_refused_and_the_association_goes_on(watched: Watched) -> None:
+    lonely = command(
+        AffectedSOPClassUID=CTImageStorage,
+        CommandField=0x0001,
+        MessageID=1,
+        Priority=0,
+        CommandDataSetType=0x0101,
+        AffectedSOPInstanceUID=generate_uid(),
+    )
+    dataset = ct()
+    with associated(watched) as peer:
+        peer.send(pdu(P_DATA_TF, pdv(1, COMMAND | LAST, lonely)))
+        assert peer.status() == 0x0212
+        assert peer.store(str(dataset.SOPInstanceUID), dataset_bytes(dataset), message_id=2) == 0
+        assert peer.release() == A_RELEASE_RP
+
+
+@pytest.mark.parametrize("field", [0x1234, 0x8001, 0x8020, 0x0020, 0x0100, 0x0150, 0x0FFF, 0x0000])
+def test_command_that_nobody_serves_ends_its_association_at_most(watched: Watched, field: int) -> None:
+    message = command(AffectedSOPClassUID=CTImageStorage, CommandField=field, MessageID=1, CommandDataSetType=0x0101)
+    with associated(watched) as peer:
+        peer.send(pdu(P_DATA_TF, pdv(1, COMMAND | LAST, message)))
+        peer.send(pdu(A_RELEASE_RQ, bytes(4)))
+        assert peer.ended()[0] in (A_ABORT, A_RELEASE_RP)
+
+
+def test_release_in_the_middle_of_an_instance_leaves_nothing(watched: Watched) -> None:
+    kept = len(watched.node.files())
+    with associated(watched) as peer:
+        peer.begin_store(bytes(10_000))
+        peer.release()
+        peer.ended()
+    assert len(watched.node.files()) == kept
+
+
+def test_fragment_of_another_context_in_the_middle_of_an_instance_is_aborted(watched: Watched) -> None:
+    with associated(watched) as peer:
+        peer.begin_store(bytes(10_000))
+        peer.send(pdu(P_DATA_TF, pdv(3, LAST, bytes(10))))
+        assert peer.ended()[0] == A_ABORT
+
+
+def test_silence_after_goodbye_gives_the_place_back(tmp_path: Path) -> None:
+    with (
+        RunningNode(tmp_path / "node", limits={"associations": 1}, processes={"workers": 1}) as node,
+        RawPeer(node.port) as silent,
+    ):
+        assert silent.associate() == A_ASSOCIATE_AC
+        assert silent.release() == A_RELEASE_RP  # and keeps the connection open
+        with RawPeer(node.port) as next_one:
+            assert next_one.associate() == A_ASSOCIATE_AC
 
 
 def test_abort_in_the_middle_of_an_instance_leaves_nothing(watched: Watched) -> None:
