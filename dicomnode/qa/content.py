@@ -31,7 +31,7 @@ def no_dates(subject: Subject) -> Iterator[Hit]:
     """A DA value is no day of the calendar (PS3.5 Table 6.2-1)."""
     for tag in _DATES:
         value = subject.value(tag)
-        if value and any(day(each) is None for each in value.split(b"\\") if each):
+        if value and day(value) is None and any(day(each) is None for each in value.split(b"\\") if each):
             yield Hit((tag,), f"{keyword_for_tag(tag)} is not a date")
 
 

@@ -45,6 +45,7 @@ CORE: Final = (
     Rule("pixel.form", _QUARANTINE, _MISMATCH, "PS3.5 A.4", pixels.form_differs_from_transfer_syntax),
     Rule("pixel.attributes", _QUARANTINE, _MISMATCH, "PS3.3 C.7.6.3", pixels.image_pixel_incomplete),
     Rule("pixel.bits", _QUARANTINE, _MISMATCH, "PS3.5 8.1.1", pixels.bits_contradict),
+    Rule("pixel.high-bit", _WARN, _MISMATCH, "PS3.5 8.1.1", pixels.high_bit_is_not_the_last),
     Rule("pixel.absent", _WARN, _MISMATCH, "PS3.3 C.7.6.3", pixels.image_without_pixels, is_image_storage),
 )
 

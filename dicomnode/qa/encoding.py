@@ -28,6 +28,8 @@ _IRREGULAR = frozenset({FaultKind.OUT_OF_ORDER, FaultKind.DUPLICATE_ELEMENT, Fau
 _UNTIDY = frozenset({FaultKind.ODD_LENGTH, FaultKind.TRAILING_PADDING})
 """Nothing is in doubt."""
 
+_ITEM_GROUP = 0xFFFE  # items and delimiters are in the dictionary, but are no elements (PS3.5 Section 7.5)
+
 
 def unreadable(subject: Subject) -> Iterator[Hit]:
     """It could not be read as far as the four UIDs, strictly or leniently."""
@@ -75,6 +77,8 @@ def _is_cut_pixel_data(subject: Subject, fault: Fault) -> bool:
 
 def _tags(faults: list[Fault]) -> tuple[int, ...]:
     """The elements concerned. Where reading is out of step a tag may be four letters of a name: only known ones are told."""
-    return tuple(
-        dict.fromkeys(fault.tag for fault in faults if fault.tag is not None and dictionary_has_tag(fault.tag))
-    )
+    return tuple(dict.fromkeys(fault.tag for fault in faults if fault.tag is not None and _is_known(fault.tag)))
+
+
+def _is_known(tag: int) -> bool:
+    return dictionary_has_tag(tag) and tag >> 16 != _ITEM_GROUP

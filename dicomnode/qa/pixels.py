@@ -15,8 +15,8 @@ ROWS, COLUMNS, BITS_ALLOCATED, BITS_STORED, HIGH_BIT = 0x00280010, 0x00280011, 0
 PIXEL_REPRESENTATION = 0x00280103
 PIXEL_DATA_PROVIDER_URL = 0x00287FE0
 
-_OF_ANY = (SAMPLES_PER_PIXEL, PHOTOMETRIC_INTERPRETATION, ROWS, COLUMNS, BITS_ALLOCATED)
-_OF_INTEGERS = (*_OF_ANY, BITS_STORED, HIGH_BIT, PIXEL_REPRESENTATION)
+_ABOVE_ZERO = (SAMPLES_PER_PIXEL, ROWS, COLUMNS, BITS_ALLOCATED)
+_OF_INTEGERS = (HIGH_BIT, PIXEL_REPRESENTATION)
 _BITS = {FLOAT_PIXEL_DATA: 32, DOUBLE_FLOAT_PIXEL_DATA: 64}
 _HALF_SAMPLES = {b"YBR_FULL_422": 4, b"YBR_PARTIAL_422": 4, b"YBR_PARTIAL_420": 3}
 """Half samples that a pixel takes: Cb and Cr come once for two pixels, or for four."""
@@ -61,10 +61,17 @@ def image_pixel_incomplete(subject: Subject) -> Iterator[Hit]:
     pixels = subject.dataset.pixel_data
     if pixels is None:
         return
-    needed = _OF_INTEGERS if pixels.tag == PIXEL_DATA else _OF_ANY
-    if missing := tuple(filter(subject.is_empty, needed)):
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        yield Hit(missing, f"{keyword_for_tag(missing[0])}{more} missing or empty")
+    missing = [tag for tag in _ABOVE_ZERO if not subject.integer(tag)]
+    if subject.is_empty(PHOTOMETRIC_INTERPRETATION):
+        missing.append(PHOTOMETRIC_INTERPRETATION)
+    if pixels.tag == PIXEL_DATA:
+        missing += [tag for tag in _OF_INTEGERS if subject.is_empty(tag)]
+        if not subject.integer(BITS_STORED):
+            missing.append(BITS_STORED)
+    if missing:
+        tags = tuple(sorted(missing))
+        more = f" and {len(tags) - 1} more" if len(tags) > 1 else ""
+        yield Hit(tags, f"{keyword_for_tag(tags[0])}{more} missing, empty or 0")
 
 
 def bits_contradict(subject: Subject) -> Iterator[Hit]:
@@ -76,6 +83,13 @@ def bits_contradict(subject: Subject) -> Iterator[Hit]:
         yield Hit((BITS_STORED, BITS_ALLOCATED), "BitsStored exceeds BitsAllocated")
     elif (subject.integer(HIGH_BIT) or 0) >= allocated:
         yield Hit((HIGH_BIT, BITS_ALLOCATED), "HighBit beyond BitsAllocated")
+
+
+def high_bit_is_not_the_last(subject: Subject) -> Iterator[Hit]:
+    """High Bit is one less than Bits Stored (PS3.5 Section 8.1.1); older editions let it be anywhere."""
+    stored, high = subject.integer(BITS_STORED), subject.integer(HIGH_BIT)
+    if stored and high is not None and high != stored - 1:
+        yield Hit((HIGH_BIT, BITS_STORED), "HighBit is not one less than BitsStored")
 
 
 def image_without_pixels(subject: Subject) -> Iterator[Hit]:

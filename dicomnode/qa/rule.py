@@ -28,7 +28,7 @@ class Subject:
         today: where the node stands.
     """
 
-    __slots__ = ("_uids", "_values", "dataset", "request", "today")
+    __slots__ = ("_numbers", "_uids", "_values", "dataset", "request", "today")
 
     def __init__(self, dataset: ScannedDataset, request: StoreRequest, today: date) -> None:
         self.dataset = dataset
@@ -36,6 +36,7 @@ class Subject:
         self.today = today
         self._values: dict[int, bytes | None] = {}
         self._uids: dict[int, str] = {}
+        self._numbers: dict[int, int | None] = {}
 
     def value(self, tag: int) -> bytes | None:
         """At most the first ``MAX_VALUE_BYTES`` of a value, as `ScannedDataset.value` has it; None when absent."""
@@ -53,8 +54,12 @@ class Subject:
 
     def integer(self, tag: int) -> int | None:
         """The first value of a number or Integer String; None when absent, no number, or longer than any list of them."""
+        if tag in self._numbers:
+            return self._numbers[tag]
         element = self.dataset.elements.get(tag)
-        return self.dataset.integer(tag) if element is not None and element[2] <= MAX_VALUE_BYTES else None
+        fits = element is not None and element[2] <= MAX_VALUE_BYTES
+        number = self._numbers[tag] = self.dataset.integer(tag) if fits else None
+        return number
 
     def day(self, tag: int) -> date | None:
         """The day that the first value of a DA names; None when it names none."""
