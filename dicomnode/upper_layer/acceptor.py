@@ -28,6 +28,8 @@ log = structlog.get_logger()
 _AT_ONCE = 64
 """Connections taken before the accept loop looks at anything else."""
 
+_MAX_STRANGERS = 256
+"""Connections that were not admitted yet. A peer asks within milliseconds, so the oldest ones go when there are more."""
 _EVENTS_OF_PDUS = (evt.EVT_DATA_RECV, evt.EVT_PDU_RECV, evt.EVT_PDU_SENT, evt.EVT_ACSE_SENT)
 """Notifications that need each association request decoded and answered by pynetdicom."""
 
@@ -61,7 +63,8 @@ class Acceptor:
         self._evt_handlers = tuple(evt_handlers)
         watches_pdus = any(event in _EVENTS_OF_PDUS for event, *_ in evt_handlers)
         self._agreements = None if watches_pdus else Agreements(ae, policy, settings.maximum_pdu_bytes)
-        self._associations: set[PulledAssociation] = set()
+        self._associations: dict[PulledAssociation, None] = {}
+        """In the order in which they came."""
         self._lock = threading.Lock()
 
     def fileno(self) -> int:
@@ -116,16 +119,25 @@ class Acceptor:
             for event, handler, *arguments in self._evt_handlers:
                 association.bind(event, handler, *arguments)
             with self._lock:
-                self._associations.add(association)
+                self._associations[association] = None
             association.start()
+            self._part_with_strangers()
         except (OSError, RuntimeError, MemoryError) as error:  # no thread to be had
             log.error("connection.not_taken", address=address[0], reason=str(error))
             with contextlib.suppress(OSError):
                 connected.close()
 
+    def _part_with_strangers(self) -> None:
+        if len(self._associations) <= _MAX_STRANGERS:
+            return
+        with self._lock:
+            strangers = [association for association in self._associations if association.is_stranger]
+        for association in strangers[:-_MAX_STRANGERS]:
+            association.interrupt()
+
     def _ended(self, association: PulledAssociation) -> None:
         with self._lock:
-            self._associations.discard(association)
+            self._associations.pop(association, None)
 
 
 def _plain(address: str) -> str:

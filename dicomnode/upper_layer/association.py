@@ -99,6 +99,11 @@ class PulledAssociation(Association):
         finally:
             self._end(ending, reason)
 
+    @property
+    def is_stranger(self) -> bool:
+        """Whether it was not admitted, and not interrupted either."""
+        return self._admission is None and not self._is_interrupted
+
     def interrupt(self) -> None:
         """Have it aborted by its own thread, as soon as that looks for input; called by another one."""
         self._is_interrupted = True
