@@ -4,8 +4,8 @@ A commit is in the log, but not on the disk; the log is synced outside the write
 committed before. A checkpoint that runs in between syncs log and database itself, so a sync may rest on what the log holds now.
 
 When a sync fails, the system may have dropped what it could not write, and a second sync would report success without having
-written anything. So from then on the log is not trusted: nobody is told that anything is durable until a complete checkpoint has
-copied every commit into the database and synced that.
+written anything. So from then on no process trusts the log: nobody is told that anything is durable until a complete checkpoint
+has copied every commit into the database and synced that.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from dicomnode.errors import IndexUnavailableError
+from dicomnode.index.trust import Trust
 
 # sqlite.org/fileformat2.html, section 4.1: a header, then frames, each a frame header and a page. A frame belongs to the log if it
 # has the two salts of the header; what is left from before the log began anew has others.
@@ -47,7 +48,7 @@ class WriteAheadLog:
         self._page_bytes = 0
         self._tickets = 0
         self._synced = 0
-        self._is_trusted = True
+        self._trust = Trust(database.parent)
         self._folded_salts = b""
         self._due_frames = 0
 
@@ -57,6 +58,7 @@ class WriteAheadLog:
         Raises:
             OSError: it cannot be opened, or its name not be made durable.
         """
+        self._trust.open()
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the first read makes the file
         page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -73,11 +75,12 @@ class WriteAheadLog:
         """Let go of the file."""
         with self._lock:
             self._close()
+            self._trust.close()
 
     @property
     def is_trusted(self) -> bool:
-        """Whether no sync has failed since all of it was last known to be on the disk."""
-        return self._is_trusted
+        """Whether no sync has failed, in any process, since all of it was last known to be on the disk."""
+        return not self._trust.is_lost
 
     def ticket(self) -> int:
         """A number for what is committed by now, to `sync` for."""
@@ -94,15 +97,21 @@ class WriteAheadLog:
         with self._lock:
             if self._synced >= ticket:
                 return
-            if self._fd is None or not self._is_trusted:
-                raise IndexUnavailableError("index cannot be made durable: an earlier sync of its log failed")
             tickets = self._tickets
             try:
-                os.fdatasync(self._fd)
+                if self._fd is not None:
+                    os.fdatasync(self._fd)
             except OSError as error:
-                self._is_trusted = False
+                self.distrust()
                 raise IndexUnavailableError(f"index cannot be made durable: {error.strerror}") from error
+            if self._fd is None or not self.is_trusted:
+                raise IndexUnavailableError("index cannot be made durable: an earlier sync of its log failed")
             self._synced = tickets
+
+    def distrust(self) -> None:
+        """Take nothing for durable any more, in no process, until `restore_trust`."""
+        with suppress(OSError):  # then no other process is told; this one knows all the same
+            self._trust.lose()
 
     def make_room(self) -> None:
         """Write zeros after its end if little room is left; the caller has a transaction open, so that nobody else writes to it.
@@ -149,14 +158,15 @@ class WriteAheadLog:
         Raises:
             IndexUnavailableError: readers keep that from being done now.
             sqlite3.Error: it cannot be done now.
+            OSError: it cannot be told to the other processes.
         """
         if not _truncate(connection):
             raise IndexUnavailableError(
                 "index cannot be made durable: an earlier sync of its log failed", rolled_back=True
             )
         with self._lock:
+            self._trust.regain()
             self._synced = self._tickets
-            self._is_trusted = True
 
     def _salts_of_frame(self, number: int) -> bytes:
         assert self._fd is not None

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
 
+_SYNC_FAILED: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 _CERTAINLY_NOT_COMMITTED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
 """Errors of COMMIT after which no complete transaction can be in the log: the frame that ends it is written last."""
 
@@ -207,6 +208,8 @@ class Writer:
                 self._log.fold(connection)
         except (sqlite3.Error, OSError) as error:
             # what is committed stays so; the log grows until a checkpoint succeeds
+            if getattr(error, "sqlite_errorcode", None) in _SYNC_FAILED:
+                self._log.distrust()
             log.warning("checkpoint.failed", reason=str(error))
 
 

@@ -12,6 +12,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
 from unit.index.received import received, request, verdict
 
 from dicomnode.dicom.instance import Severity
@@ -39,7 +40,10 @@ def obey(index: Index, command: str, uid: str) -> str:
 
 
 if __name__ == "__main__":
-    opened = Index(Path(sys.argv[1]), IndexSettings(lock_timeout_s=1), durability=Durability(sys.argv[2]))
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # answers stand alone
+    opened = Index(
+        Path(sys.argv[1]), IndexSettings(lock_timeout_s=1, checkpoint_mb=1), durability=Durability(sys.argv[2])
+    )
     for line in sys.stdin:
         command, _, uid = line.strip().partition(" ")
         sys.stdout.write(obey(opened, command, uid) + "\n")

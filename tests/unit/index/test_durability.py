@@ -25,10 +25,6 @@ class Commanded:
     """The process of commanded.py."""
 
     def __init__(self, folder: Path, durability: str) -> None:
-        index = Index(folder, IndexSettings(), durability=Durability.FULL)
-        index.prepare()
-        index.close()
-        self.wal = folder / "index.sqlite-wal"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "unit.index.commanded", folder, durability],
             stdin=subprocess.PIPE,
@@ -67,6 +63,10 @@ class Commanded:
 
 @contextmanager
 def commanded(folder: Path, durability: str) -> Iterator[Commanded]:
+    """One in a folder with an index of one instance."""
+    index = Index(folder, IndexSettings(), durability=Durability.FULL)
+    index.prepare()
+    index.close()
     process = Commanded(folder, durability)
     try:
         assert process("add 1.2.1") == "STORED"
@@ -84,6 +84,16 @@ def steps(trace: Path) -> list[str]:
         else:
             found.append("log" if path.endswith("-wal") else "database" if path.endswith(".sqlite") else "folder")
     return found
+
+
+def answers_until_unavailable(process: Commanded) -> Iterator[tuple[str, str]]:
+    """Add instances until the log is due to be folded, and that fails."""
+    for number in range(200):
+        command = f"add 1.3.{number}"
+        answer = process(command)
+        yield command, answer
+        if answer != "STORED":
+            return
 
 
 @pytest.mark.parametrize(
@@ -129,3 +139,47 @@ def test_after_a_failed_sync_nothing_counts_as_durable_until_all_is_in_the_datab
         assert "database" in found[: found.index("answer")]
         assert process("add 1.2.3") == "STORED"
         assert process("known 1.2.2") == "True"
+
+
+@pytest.mark.parametrize("first", ["add 1.2.2", "add 1.2.3", "sync"])
+def test_process_that_starts_after_a_failed_sync_does_not_rest_on_the_log(tmp_path: Path, first: str) -> None:
+    with commanded(tmp_path, "full") as process, process.traced(tmp_path / "trace", "-e", "inject=fdatasync:error=EIO"):
+        assert process("add 1.2.2") == "unavailable False"
+    later = Commanded(tmp_path, "full")
+    try:
+        assert later("known 1.2.2") == "True"
+        with later.traced(tmp_path / "trace"):
+            assert not later(first).startswith("unavailable")
+        found = steps(tmp_path / "trace")
+        assert "database" in found[: found.index("answer")]
+    finally:
+        later.close()
+
+
+def test_process_beside_one_whose_sync_failed_does_not_rest_on_the_log(tmp_path: Path) -> None:
+    with commanded(tmp_path, "full") as process:
+        other = Commanded(tmp_path, "full")
+        try:
+            assert other("add 1.2.2") == "STORED"
+            with process.traced(tmp_path / "trace", "-e", "inject=fdatasync:error=EIO"):
+                assert process("add 1.2.3") == "unavailable False"
+            with other.traced(tmp_path / "trace"):
+                assert other("sync") == "done"
+            found = steps(tmp_path / "trace")
+            assert "database" in found[: found.index("answer")]
+            with other.traced(tmp_path / "trace"):
+                assert other("add 1.2.4") == "STORED"
+            assert set(steps(tmp_path / "trace")) == {"log", "answer"}
+        finally:
+            other.close()
+
+
+def test_failed_sync_of_a_checkpoint_counts_as_one_of_the_log(tmp_path: Path) -> None:
+    with commanded(tmp_path, "full") as process:
+        only_database = ("-P", str(tmp_path / "index.sqlite"), "-e", "inject=fdatasync,fsync:error=EIO")
+        with process.traced(tmp_path / "trace", *only_database):
+            answers = dict(answers_until_unavailable(process))
+        [*stored, (failed, answer)] = answers.items()
+        assert stored
+        assert answer == "unavailable False"
+        assert process(failed) == "SAME_CONTENT"
