@@ -51,6 +51,10 @@ class IncomingFile:
         mapped = mmap.mmap(self._fd, 0, access=mmap.ACCESS_READ)
         return memoryview(mapped)[len(self.meta) :]
 
+    def start_sync(self) -> None:
+        """Have the disk begin with what `sync` will wait for (posix_fadvise(2): Linux starts to write such pages back)."""
+        os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def sync(self) -> None:
         """Make the file's bytes and size durable.
 

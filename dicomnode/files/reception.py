@@ -19,6 +19,9 @@ from dicomnode.files.settings import FilesSettings
 from dicomnode.files.space import FreeSpace
 from dicomnode.files.sync import storage_error
 
+WRITTEN_AS_IT_COMES_BYTES = 64 * 1024
+"""A data set that grows past this is written while the rest is on its way if it is to be durable: then the disk is at work before
+it is waited for. Without a sync to wait for, one write of all is cheaper."""
 RESERVED_AT_ONCE_BYTES = 256 * 1024
 PLACING_ATTEMPTS = 5
 """How often a folder may vanish under a file that is being placed in it."""
@@ -37,8 +40,8 @@ class MemoryShare(Protocol):
 class Reception:
     """Takes one data set in; used by its association's thread alone.
 
-    Bytes stay in memory while they are few and memory is to be had, and go to a file of their own from then on. Nothing raises
-    until the data set is asked for.
+    Bytes stay in memory while they are not too many and memory is to be had; beyond a first few, they go to a file of their own as
+    well. Nothing raises until the data set is asked for.
     """
 
     def __init__(
@@ -57,10 +60,13 @@ class Reception:
         self._folders = folders
         self._space = space
         self._threshold_bytes = settings.spool_threshold_bytes
+        self._in_memory_only_bytes = WRITTEN_AS_IT_COMES_BYTES if durable else settings.spool_threshold_bytes
         self._memory = memory
         self._durable = durable
         self._reserved_bytes = 0
         self._bytes = bytearray()
+        self._is_held = True
+        """All that came is in memory."""
         self._spool: IncomingFile | None = None
         self._is_kept = False
         """The spool is in its place: its names are no longer ours to remove."""
@@ -87,8 +93,7 @@ class Reception:
     def discard(self) -> None:
         """Drop what came, and what is held in memory of it; a file that was kept stays."""
         self._dataset = None
-        self._bytes = bytearray()
-        self._give_back_memory()
+        self._let_go_of_memory()
         if self._spool is not None:
             with contextlib.suppress(OSError):  # what cannot be removed now is removed by recovery
                 self._spool.close() if self._is_kept else self._spool.remove()
@@ -104,10 +109,9 @@ class Reception:
         if self._failure is not None:
             raise self._failure
         if self._dataset is None:
-            try:
-                self._dataset = self._spool.map() if self._spool else memoryview(self._bytes).toreadonly()
-            except OSError as error:
-                raise storage_error(error) from error
+            self._dataset = memoryview(self._bytes).toreadonly() if self._is_held else self._mapped()
+            if self._spool and self._durable:
+                self._spool.start_sync()
         return self._dataset
 
     @property
@@ -144,13 +148,17 @@ class Reception:
         return Kept(self._folders, file, location)
 
     def _take(self, fragment: memoryview) -> None:
-        if self._spool is None:
-            if self._fits(len(fragment)):
-                self._bytes += fragment
-                return
-            self._spool = self._spill()
-        self._spool.write(fragment)
-        self._hash.update(fragment)
+        fits = self._is_held and self._fits(len(fragment))
+        if self._spool is None and (not fits or len(self._bytes) + len(fragment) > self._in_memory_only_bytes):
+            self._spool = self._begun()
+        if self._spool is not None:
+            self._spool.write(fragment)
+            self._hash.update(fragment)
+        if fits:
+            self._bytes += fragment
+        elif self._is_held:
+            self._is_held = False
+            self._let_go_of_memory()
 
     def _fits(self, size_bytes: int) -> bool:
         wanted = len(self._bytes) + size_bytes
@@ -164,15 +172,20 @@ class Reception:
         self._reserved_bytes += more
         return True
 
-    def _spill(self) -> IncomingFile:
+    def _begun(self) -> IncomingFile:
         meta = self._meta(self._request.sop_class_uid, self._request.sop_instance_uid)
-        spool = IncomingFile(self._incoming.partial(), meta, self._bytes)
         self._hash.update(self._bytes)
-        self._bytes = bytearray()
-        self._give_back_memory()
-        return spool
+        return IncomingFile(self._incoming.partial(), meta, self._bytes)
 
-    def _give_back_memory(self) -> None:
+    def _mapped(self) -> memoryview:
+        assert self._spool is not None
+        try:
+            return self._spool.map()
+        except OSError as error:
+            raise storage_error(error) from error
+
+    def _let_go_of_memory(self) -> None:
+        self._bytes = bytearray()
         if self._memory is not None and self._reserved_bytes:
             self._memory.give_back(self._reserved_bytes)
             self._reserved_bytes = 0
@@ -216,7 +229,9 @@ class Reception:
         return file
 
     def _written(self, meta: bytes, path: Path) -> IncomingFile:
-        return self._spool.copy(path, meta, self.digest) if self._spool else IncomingFile(path, meta, self._bytes)
+        if self._spool is None or self._is_held:
+            return IncomingFile(path, meta, self._bytes)
+        return self._spool.copy(path, meta, self.digest)
 
     def _choose_place(self, study_instance_uid: str, sop_instance_uid: str) -> tuple[Folder, str]:
         """A folder with room, and a location in it that was never given."""

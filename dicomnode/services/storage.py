@@ -16,6 +16,7 @@ import structlog
 from dicomnode.dicom.attributes import describe
 from dicomnode.dicom.equivalence import same_content
 from dicomnode.dicom.instance import (
+    Attributes,
     DuplicatePolicy,
     Finding,
     ReceivedInstance,
@@ -109,8 +110,9 @@ class Storage:
         if known is not None and self._holds(known, request, reception):
             self._index.sync()  # the row that this Success rests on may be younger than the last sync
             return "instance.known", verdict.findings
+        attributes = describe(dataset)  # before the disk is waited for: it is at work already
         kept = reception.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
-        received = _received(request, dataset, reception, verdict, kept)
+        received = _received(request, dataset, attributes, reception, verdict, kept)
         added = self._add(request, received, reception, kept)
         event = _EVENTS[added.outcome]
         if added.outcome is Outcome.SAME_CONTENT and self._restored(added.existing, received):
@@ -170,7 +172,12 @@ _EVENTS = {
 
 
 def _received(
-    request: StoreRequest, dataset: ScannedDataset, reception: Reception, verdict: Verdict, kept: Kept
+    request: StoreRequest,
+    dataset: ScannedDataset,
+    attributes: Attributes,
+    reception: Reception,
+    verdict: Verdict,
+    kept: Kept,
 ) -> ReceivedInstance:
     return ReceivedInstance(
         sop_class_uid=_uid(dataset, SOP_CLASS_UID),
@@ -178,7 +185,7 @@ def _received(
         study_instance_uid=_uid(dataset, STUDY_INSTANCE_UID),
         series_instance_uid=_uid(dataset, SERIES_INSTANCE_UID),
         transfer_syntax_uid=request.transfer_syntax_uid,
-        attributes=describe(dataset),
+        attributes=attributes,
         location=kept.location,
         dataset_offset=kept.dataset_offset,
         dataset_size_bytes=kept.dataset_size_bytes,
