@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
@@ -31,15 +32,19 @@ _SYNC_FAILED: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOER
 _CERTAINLY_NOT_COMMITTED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
 """Errors of COMMIT after which no complete transaction can be in the log: the frame that ends it is written last."""
 
+_NEARLY_ALL: Final = 0.95
+"""Of the time-out: with so much of it left, a connection's own is as good."""
+
 
 class _Request(Generic[Result]):
     """A piece of work that waits for its transaction."""
 
-    __slots__ = ("error", "is_done", "needs_sync", "result", "wake", "work")
+    __slots__ = ("error", "is_done", "needs_sync", "result", "since", "wake", "work")
 
     def __init__(self, work: Work[Result], *, needs_sync: bool) -> None:
         self.work = work
         self.needs_sync = needs_sync
+        self.since = time.monotonic()
         self.is_done = False
         self.result: Result | None = None
         self.error: Exception | None = None
@@ -60,6 +65,7 @@ class Writer:
         self, lock: WritersLock, connections: Connections, settings: IndexSettings, durability: Durability
     ) -> None:
         self._connections = connections
+        self._timeout_s = settings.lock_timeout_s
         self._is_durable = durability is Durability.FULL
         self._lock = lock
         self._log = WriteAheadLog(connections.path, limit_bytes=settings.checkpoint_mb << 20)
@@ -148,9 +154,11 @@ class Writer:
 
     def _commit(self, batch: list[_Request[object]]) -> int:
         """Commit the batch; the ticket that its sync needs."""
-        with self._lock.held():
+        deadline = batch[0].since + self._timeout_s  # nobody waits longer, also not behind one who waited in vain
+        with self._lock.held(deadline):
             try:
                 connection = self._open()
+                self._begin(connection, deadline)
                 self._transact(connection, batch)
             except (sqlite3.Error, OSError) as error:
                 self._forget_connection()
@@ -175,8 +183,17 @@ class Writer:
             self._log.restore_trust(self._connection)
         return self._connection
 
-    def _transact(self, connection: sqlite3.Connection, batch: list[_Request[object]]) -> None:
+    def _begin(self, connection: sqlite3.Connection, deadline: float) -> None:
+        """Only a program that is none of ours can have the database locked: ours wait for each other before."""
+        left_s = deadline - time.monotonic()
+        if left_s > self._timeout_s * _NEARLY_ALL:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        connection.execute(f"PRAGMA busy_timeout = {max(round(left_s * 1000), 1)}")
         connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA busy_timeout = {round(self._timeout_s * 1000)}")
+
+    def _transact(self, connection: sqlite3.Connection, batch: list[_Request[object]]) -> None:
         if len(batch) == 1:
             _run(connection, batch[0], undo="ROLLBACK")
             if batch[0].error is not None:

@@ -33,15 +33,18 @@ class WritersLock:
         self._fd: int | None = None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, deadline: float | None = None) -> Iterator[None]:
         """Hold it.
+
+        Args:
+            deadline: when to give up, as `time.monotonic` tells it; a lock that is free then is had all the same.
 
         Raises:
             IndexUnavailableError: another writer did not let go of it in time, or its file cannot be opened.
         """
         if self._fd is None:
             self._fd = self._open()
-        self._acquire(self._fd)
+        self._acquire(self._fd, deadline)
         try:
             yield
         finally:
@@ -59,7 +62,7 @@ class WritersLock:
         except OSError as error:
             raise IndexUnavailableError(f"index cannot be locked: {error.strerror}", rolled_back=True) from error
 
-    def _acquire(self, fd: int) -> None:
+    def _acquire(self, fd: int, deadline: float | None) -> None:
         started = 0.0
         while True:
             try:
@@ -67,7 +70,7 @@ class WritersLock:
             except BlockingIOError:
                 now = time.monotonic()
                 started = started or now
-                if now - started > self._timeout_s:
+                if now > (deadline or started + self._timeout_s):
                     raise IndexUnavailableError("index is held by another writer", rolled_back=True) from None
                 time.sleep(_SHORT_PAUSE_S if now - started < _EAGER_S else _LONG_PAUSE_S)
             else:

@@ -48,6 +48,24 @@ def test_locked_by_another_program(open_index: OpenIndex, tmp_path: Path) -> Non
     assert add(index, "1.2.2") is Outcome.STORED
 
 
+def test_many_that_come_one_after_the_other_are_told_in_time(open_index: OpenIndex, tmp_path: Path) -> None:
+    index = open_index(lock_timeout_s=1.0)
+    add(index, "1.2.0")
+    other = sqlite3.connect(tmp_path / "index.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    def waited_s(number: int) -> float:
+        started = time.monotonic()
+        with pytest.raises(IndexUnavailableError):
+            add(index, f"1.2.{number}")
+        return time.monotonic() - started
+
+    with ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(waited_s, range(1, 5))) < 1.5
+    other.close()
+    assert add(index, "1.2.5") is Outcome.STORED
+
+
 def test_held_by_a_writer_that_hangs(open_index: OpenIndex, tmp_path: Path) -> None:
     index = open_index(lock_timeout_s=0.2)
     add(index, "1.2.0")
