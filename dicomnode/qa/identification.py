@@ -58,7 +58,7 @@ def loose_uids(subject: Subject) -> Iterator[Hit]:
 
 def without_patient_id(subject: Subject) -> Iterator[Hit]:
     """Nobody knows whose it is."""
-    if not (subject.value(PATIENT_ID) or b"").strip(b" \0"):
+    if not subject.value(PATIENT_ID):
         yield Hit((PATIENT_ID,), "PatientID missing or empty")
 
 

@@ -77,7 +77,7 @@ class Subject:
             return None
         _, offset, length = element
         if length > MAX_VALUE_BYTES:
-            return bytes(self.dataset.data[offset : offset + MAX_VALUE_BYTES])
+            return bytes(self.dataset.data[offset : offset + MAX_VALUE_BYTES]).rstrip(b" \0")
         return self.dataset.value(tag)
 
 

@@ -81,7 +81,7 @@ def test_lets_pass_a_uid_of_64_characters_at_most_whatever_pads_it(uid: str) -> 
     assert judge({STUDY: text(STUDY, "UI", uid)}).findings == ()
 
 
-@pytest.mark.parametrize("raw", [None, b"", b"  ", b"\0\0", b" \0"])
+@pytest.mark.parametrize("raw", [None, b"", b"  ", b"\0\0", b" \0", b" " * 2000])
 def test_quarantines_what_has_no_patient_id(raw: bytes | None) -> None:
     verdict = judge({ID: None if raw is None else explicit(ID, "LO", raw)})
     assert told(verdict) == {"patient.id": (Severity.QUARANTINE, (ID,), "PatientID missing or empty")}
