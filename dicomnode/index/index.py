@@ -75,7 +75,7 @@ class Index:
         """Make the database, or bring an older one to this version's tables after a back-up; one process, before the others.
 
         Raises:
-            DataFolderError: it was written by a newer version or another program, or it is damaged and has to be migrated.
+            DataFolderError: it was written by a newer version or another program, or it is damaged.
             IndexUnavailableError: it cannot be read or written.
         """
         return prepare(self._folder, self._settings, self._lock)

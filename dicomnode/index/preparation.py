@@ -40,13 +40,13 @@ class PrepareReport:
 def prepare(
     folder: Path, settings: IndexSettings, lock: WritersLock, migrations: Sequence[Migration] = MIGRATIONS
 ) -> PrepareReport:
-    """Make the database, or migrate it; afterwards the write-ahead log is empty, and all of it on the disk.
+    """Make the database, or look it through and migrate it; afterwards the write-ahead log is empty, and all of it on the disk.
 
-    Nobody else may have it open. Killed in the middle, it has the tables of the last migration that was committed, and goes on from
-    there the next time.
+    To look it through takes about a second for a million instances. Nobody else may have it open. Killed in the middle, it has
+    the tables of the last migration that was committed, and goes on from there the next time.
 
     Raises:
-        DataFolderError: it was written by a newer version or by another program, or it is damaged and has to be migrated.
+        DataFolderError: it was written by a newer version or by another program, or it is damaged.
         IndexUnavailableError: it cannot be read or written.
     """
     connections = Connections(folder, settings)
@@ -57,9 +57,7 @@ def prepare(
             _sync(folder)
     except (sqlite3.Error, OSError, IndexUnavailableError) as error:
         if _is_damage(error) or _is_damage(error.__cause__):
-            raise DataFolderError(
-                f"index {connections.path} is damaged ({error}): put a back-up in its place"
-            ) from error
+            raise _damaged(connections.path, error) from error
         if isinstance(error, IndexUnavailableError):
             raise
         raise IndexUnavailableError(f"index cannot be prepared: {error}", rolled_back=True) from error
@@ -82,6 +80,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
             f"index {path} was written by a newer dicomnode (schema {found}; this one knows {len(migrations)}): "
             "upgrade, or put a back-up in its place"
         )
+    _look_through(connection, path)
     if found == len(migrations):
         return PrepareReport(found, found)
     backup = None if is_empty else _back_up(connection, path, found)
@@ -99,12 +98,20 @@ def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
     return PrepareReport(found, len(migrations), backup)
 
 
+def _look_through(connection: sqlite3.Connection, path: Path) -> None:
+    """Find damage now, and not when an instance meets it: what is written into a damaged database may be lost, or spoil more."""
+    (faults,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if faults != "ok":
+        raise _damaged(path, " ".join(faults.split()))
+
+
+def _damaged(path: Path, why: object) -> DataFolderError:
+    return DataFolderError(f"index {path} is damaged ({why}): put a back-up in its place")
+
+
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> Path:
     """A copy of the database beside it, whole and on the disk before it gets its name."""
-    faults = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if faults != "ok":
-        raise DataFolderError(f"index {path} is damaged and cannot be migrated: {faults}")
-    backup = path.with_name(f"{path.name}.schema-{version}")
+    backup = path.with_name(f"{path.name}.bak-{version}")
     unfinished = path.with_name(f"{backup.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     connection.execute("VACUUM INTO ?", (str(unfinished),))

@@ -82,7 +82,7 @@ def test_migrations_make_the_tables_that_queries_are_compiled_for(folder: Path, 
 
 def test_older_database_is_migrated_after_a_backup(folder: Path) -> None:
     report = migrate(folder, add_column)
-    backup = folder / f"index.sqlite.schema-{NEWEST}"
+    backup = folder / f"index.sqlite.bak-{NEWEST}"
     assert report == type(report)(NEWEST, NEWEST + 1, backup)
     assert read(folder / "index.sqlite", "SELECT new, study_date FROM study") == [("", "20240131")]
     assert read(backup, "SELECT study_date FROM study") == [("20240131",)]
@@ -122,14 +122,16 @@ def test_file_that_is_no_database(tmp_path: Path) -> None:
         migrate(tmp_path)
 
 
-def test_damaged_database_is_not_migrated(folder: Path) -> None:
+@pytest.mark.parametrize("migrations", [(), (add_column,)], ids=["same version", "older"])
+@pytest.mark.parametrize("part", ["accepted_instance", "instance", "event"])
+def test_database_with_a_damaged_part_is_refused(folder: Path, part: str, migrations: tuple[Migration, ...]) -> None:
     path = folder / "index.sqlite"
-    [(page,)] = read(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'accepted_instance'")
+    [(page,)] = read(path, f"SELECT rootpage FROM sqlite_schema WHERE name = '{part}'")
     damaged = bytearray(path.read_bytes())
     damaged[(int(str(page)) - 1) * 4096 : int(str(page)) * 4096] = bytes(4096)
     path.write_bytes(damaged)
-    with pytest.raises(DataFolderError, match="is damaged and cannot be migrated"):
-        migrate(folder, add_column)
+    with pytest.raises(DataFolderError, match=r"index\.sqlite is damaged \(.*\): put a back-up in its place"):
+        migrate(folder, *migrations)
     assert read(path, "PRAGMA user_version") == [(NEWEST,)]
 
 
