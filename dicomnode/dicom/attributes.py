@@ -6,14 +6,18 @@ required and usual optional keys, and what whoever runs an archive asks for: whe
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from dicomnode.dicom.element_header import UNDEFINED
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.json_model import sequence_json
-from dicomnode.dicom.scanned import ScannedDataset
+from dicomnode.dicom.scan import scan
+from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, ScannedDataset
+from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomnode.dicom.value_representation import TEXT, UNSPLIT
 
 PATIENT: Final[Mapping[int, str]] = MappingProxyType(
@@ -142,8 +146,14 @@ LEVEL_ATTRIBUTES: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
 
 _LONGEST_BYTES: Final = 40_960
 """Longest value that is kept: the 10240 characters of an LT, each in four bytes (PS3.5 Table 6.2-1); more is cut off."""
+_HEAD_BYTES: Final = 32 << 10
+"""So far into a data set, values are read from one copy."""
 _LONGEST_SEQUENCE_BYTES: Final = 64 << 10
 """Longest sequence that is kept; a longer one is left out."""
+
+_REMEMBERED_SEQUENCE_BYTES: Final = 4096
+"""Longest sequence whose text is remembered."""
+_REMEMBERED_SEQUENCES: Final = 1024
 
 _DECLARED: Final = frozenset(vr.decode("ascii") for vr in TEXT)
 _UNSPLIT: Final = frozenset(vr.decode("ascii") for vr in UNSPLIT)
@@ -153,25 +163,26 @@ _SPECIAL: Final = _UNSPLIT | {"SQ", "US"}
 def describe(scanned: ScannedDataset) -> Attributes:
     """What the index keeps of the instance; an attribute whose value cannot be told is left out."""
     has_escapes = len(scanned.character_set().terms) > 1
+    head = bytes(scanned.data[:_HEAD_BYTES])
     return Attributes(
-        *(_level(scanned, table, has_escapes=has_escapes) for table in (PATIENT, STUDY, SERIES, INSTANCE))
+        *(_level(scanned, head, table, has_escapes=has_escapes) for table in (PATIENT, STUDY, SERIES, INSTANCE))
     )
 
 
-def _level(scanned: ScannedDataset, table: Mapping[int, str], *, has_escapes: bool) -> dict[int, str]:
-    elements, data = scanned.elements, scanned.data
+def _level(scanned: ScannedDataset, head: bytes, table: Mapping[int, str], *, has_escapes: bool) -> dict[int, str]:
     values = {}
-    for tag, vr in table.items():
-        element = elements.get(tag)
-        if element is None:
-            continue
-        _, offset, length = element
+    elements = scanned.elements
+    for tag in table.keys() & elements.keys():
+        vr = table[tag]
+        _, offset, length = elements[tag]
+        end = offset + length
         text: str | None
-        if 0 <= length <= _LONGEST_BYTES and vr not in _SPECIAL:
-            # nearly all values are ASCII, which latin-1 decodes as well, and faster than what follows
-            text = str(data[offset : offset + length], "latin_1").strip(" \0")
-            if text.isascii() and "\\" not in text and not has_escapes:
-                values[tag] = text
+        if vr not in _SPECIAL and not has_escapes and length >= 0 and end <= len(head):
+            # nearly all values stand there and are ASCII; slices of bytes are cheaper than what follows
+            raw = head[offset:end]
+            if raw.isascii():
+                text = raw.decode("ascii").strip(" \0")
+                values[tag] = text if "\\" not in text else _each_stripped(text)
                 continue
         text = _value(scanned, tag, vr)
         if text is not None:
@@ -182,7 +193,7 @@ def _level(scanned: ScannedDataset, table: Mapping[int, str], *, has_escapes: bo
 def _value(scanned: ScannedDataset, tag: int, vr: str) -> str | None:
     _, offset, length = scanned.elements[tag]
     if vr == "SQ":
-        return sequence_json(scanned, tag) if tag in scanned.items and length <= _LONGEST_SEQUENCE_BYTES else None
+        return _sequence(scanned, tag) if tag in scanned.items and length <= _LONGEST_SEQUENCE_BYTES else None
     if tag in scanned.items or length == UNDEFINED:
         return None
     if vr == "US":
@@ -192,4 +203,26 @@ def _value(scanned: ScannedDataset, tag: int, vr: str) -> str | None:
     text = scanned.character_set().decode(raw, is_name=vr == "PN") if vr in _DECLARED else raw.decode("latin_1")
     if vr in _UNSPLIT:
         return text.rstrip(" \0")
+    return _each_stripped(text)
+
+
+def _each_stripped(text: str) -> str:
     return "\\".join([value.strip(" \0") for value in text.split("\\")])
+
+
+def _sequence(scanned: ScannedDataset, tag: int) -> str:
+    """The sequence as text; those of a study or series come again with each instance, and are remembered by their bytes."""
+    vr, _, length = element = scanned.elements[tag]
+    is_usual = vr == b"SQ" and not (scanned.implicit_vr or scanned.big_endian or scanned.faults)
+    if not is_usual or length > _REMEMBERED_SEQUENCE_BYTES:
+        return sequence_json(scanned, tag)
+    character_set = scanned.value(SPECIFIC_CHARACTER_SET) or b""
+    return _remembered_sequence(tag, scanned.raw(element), character_set)
+
+
+@lru_cache(maxsize=_REMEMBERED_SEQUENCES)
+def _remembered_sequence(tag: int, value: bytes, character_set: bytes) -> str:
+    """A sequence in Explicit VR Little Endian as text."""
+    alone = struct.pack("<HH2sH", 0x0008, 0x0005, b"CS", len(character_set)) + character_set
+    alone += struct.pack("<HH2sHL", tag >> 16, tag & 0xFFFF, b"SQ", 0, len(value)) + value
+    return sequence_json(scan(alone, EXPLICIT_VR_LITTLE_ENDIAN), tag)

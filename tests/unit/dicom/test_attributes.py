@@ -10,6 +10,7 @@ from unit.dicom.against_pydicom import REAL_FILES, read
 from unit.dicom.elements import explicit, implicit, item
 
 from dicomnode.dicom.attributes import INSTANCE, LEVEL_ATTRIBUTES, PATIENT, SERIES, STUDY, describe
+from dicomnode.dicom.json_model import sequence_json
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 
@@ -102,6 +103,26 @@ def test_keeps_sequences_as_dicom_json():
         {},
     ]
     assert found.patient[0x00101002] == "[]"
+
+
+@pytest.mark.parametrize(("character_set", "text"), [(b"ISO_IR 100", "Sch\xe4del"), (b"ISO_IR 144", "Sch\u0444del")])
+def test_sequence_of_the_same_bytes_is_read_in_each_data_sets_character_set(character_set, text):
+    meaning = explicit(0x00080104, "LO", b"Sch\xe4del ")
+    found = described(
+        explicit(CHARACTER_SET, "CS", character_set), explicit(PROCEDURE_CODE, "SQ", item(meaning))
+    ).study[PROCEDURE_CODE]
+    assert json.loads(found) == [{"00080104": {"vr": "LO", "Value": [text]}}]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", REAL_FILES, ids=lambda path: path.name)
+def test_sequences_of_real_files_are_their_own_json(path):
+    content, syntax, _ = read(path)
+    scanned = scan(content, syntax)
+    found = describe(scanned)
+    for values in (found.patient, found.study, found.series, found.instance):
+        for tag in values.keys() & scanned.items.keys():
+            assert values[tag] == sequence_json(scanned, tag)
 
 
 @pytest.mark.parametrize(
