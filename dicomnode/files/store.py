@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +21,7 @@ from dicomnode.files.incoming import Incoming
 from dicomnode.files.reception import MemoryShare, Reception
 from dicomnode.files.settings import FilesSettings
 from dicomnode.files.space import FreeSpace
-from dicomnode.files.sync import storage_error
+from dicomnode.files.sync import storage_error, sync_folder
 
 DIGEST_ALGORITHM: Final = "blake3"
 INCOMING_NAME: Final = "incoming"
@@ -94,9 +98,18 @@ class Files:
             raise StorageError(f"file cannot be read: {location}: {error}") from error
         return StoredDataset(meta, memoryview(mapped)[meta.dataset_offset :])
 
-    def has(self, location: str) -> bool:
-        """Whether there is a file at ``location``."""
-        return self._folders.path(location).is_file()
+    def has(self, location: str, size_bytes: int) -> bool:
+        """Whether there is a file of this size at ``location``.
+
+        Raises:
+            StorageError: the file system does not say.
+        """
+        try:
+            return self._folders.path(location).stat().st_size == size_bytes
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise storage_error(error) from error
 
     def digest(self, location: str) -> bytes:
         """BLAKE3 of the data set at ``location``, read piece by piece.
@@ -118,17 +131,35 @@ class Files:
             raise StorageError(f"file cannot be read: {location}: {error}") from error
         return digest.digest()
 
-    def remove(self, location: str) -> None:
-        """Remove the file at ``location``, once nothing in the index speaks of it; a missing one is no error.
+    @contextmanager
+    def removing(self, location: str) -> Iterator[None]:
+        """Remove the file at ``location`` after the block, which takes it out of the index; a missing one is no error.
+
+        The file is unfinished work meanwhile: after a crash, or when the block fails, recovery decides by the row.
 
         Raises:
-            StorageError: it cannot be removed.
+            StorageError: it cannot be removed; before the block, or after it.
         """
         try:
+            name = self._begin_removal(location)
+        except OSError as error:
+            raise storage_error(error) from error
+        yield
+        try:
             self._folders.remove(location)
+            name.unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(error) from error
 
     def close(self) -> None:
         """Let go of this process's folder of unfinished work; what is left in it is for recovery."""
         self._incoming.close()
+
+    def _begin_removal(self, location: str) -> Path:
+        name = self._incoming.path_for(location)
+        # Missing: there is nothing to remove. There already: an earlier removal failed.
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            os.link(self._folders.path(location), name)
+            if self._durable:
+                sync_folder(name.parent)
+        return name

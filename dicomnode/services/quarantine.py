@@ -42,9 +42,9 @@ class Quarantine:
         Raises:
             UnknownInstanceError: there is no such entry.
             IndexUnavailableError: the index cannot be written now.
-            StorageError: it is discarded, but its file cannot be removed.
+            StorageError: its file cannot be removed; the next start does it if the instance is discarded.
         """
-        discarded = self._index.quarantine.discard(entry, reason=reason, by=by)
-        self._files.remove(discarded.location)
+        with self._files.removing(self._index.quarantine.get(entry).location):
+            discarded = self._index.quarantine.discard(entry, reason=reason, by=by)
         log.info("instance.discarded", sop_instance_uid=discarded.sop_instance_uid, entry=entry, reason=reason, by=by)
         return discarded

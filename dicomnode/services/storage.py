@@ -115,7 +115,7 @@ class Storage:
         received = _received(request, dataset, attributes, reception, verdict, kept)
         added = self._add(request, received, reception, kept)
         event = _EVENTS[added.outcome]
-        if added.outcome is Outcome.SAME_CONTENT and self._restored(added.existing, received):
+        if added.outcome is Outcome.SAME_CONTENT and self._restored(added.existing, received, kept):
             event = "instance.restored"
         if event in ("instance.known", "instance.refused"):
             kept.withdraw()
@@ -123,12 +123,21 @@ class Storage:
             kept.settle()
         return event, added.findings
 
-    def _restored(self, existing: Existing | None, received: ReceivedInstance) -> bool:
-        """Whether what came takes the place of a file that is gone: a Success must not rest on a row alone."""
-        if existing is None or existing.digest != received.digest or self._files.has(existing.location):
+    def _restored(self, existing: Existing | None, received: ReceivedInstance, kept: Kept) -> bool:
+        """Whether what came takes the place of a file that is gone or cut off: a Success must not rest on a row alone."""
+        if existing is None or existing.digest != received.digest or self._is_whole(existing):
             return False
         log.error("file.missing", location=existing.location)
-        return self._index.instances.relocate(existing, received)
+        try:
+            with self._files.removing(existing.location):
+                return self._index.instances.relocate(existing, received)
+        except IndexUnavailableError as error:
+            if error.rolled_back:
+                kept.withdraw()
+            raise
+
+    def _is_whole(self, existing: Existing) -> bool:
+        return self._files.has(existing.location, existing.dataset_offset + existing.dataset_size_bytes)
 
     def _add(self, request: StoreRequest, received: ReceivedInstance, reception: Reception, kept: Kept) -> Added:
         """Index the instance; what it meets there is decided here, and the index makes sure that it is still so."""
@@ -152,12 +161,14 @@ class Storage:
 
     def _holds(self, existing: Existing, request: StoreRequest, reception: Reception) -> bool:
         """Whether what is here has the content of what came, maybe in another encoding; and whether it really is here."""
-        try:
-            stored = self._files.read(existing.location)
-        except UnknownInstanceError:
+        if not self._is_whole(existing):
             return False
         if existing.digest == reception.digest:
-            return len(stored.dataset) == reception.size_bytes
+            return True
+        try:
+            stored = self._files.read(existing.location)
+        except UnknownInstanceError:  # removed since
+            return False
         return same_content(
             stored.dataset, existing.transfer_syntax_uid, reception.dataset, request.transfer_syntax_uid
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
@@ -325,13 +327,14 @@ def test_same_instance_is_a_success_for_a_process_that_has_written_nothing_yet(t
 
 
 @pytest.mark.parametrize("changes", [{}, {"PatientID": ""}], ids=["accepted", "quarantined"])
-def test_instance_whose_file_was_lost_is_kept_anew_when_it_comes_again(
-    node: RunningNode, tmp_path: Path, changes: dict[str, str]
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 500)], ids=["lost", "cut off"])
+def test_instance_whose_file_was_damaged_is_kept_anew_when_it_comes_again(
+    node: RunningNode, tmp_path: Path, changes: dict[str, str], damage: Callable[[Path], None]
 ) -> None:
     file = write(ct(**changes), tmp_path / "one.dcm")
     [first] = node.storescu(file)
     [stored] = node.files()
-    stored.unlink()
+    damage(stored)
     assert node.storescu(file) == [first]
     [stored] = node.files()
     assert dataset_bytes(stored) == dataset_bytes(file)

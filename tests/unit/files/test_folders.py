@@ -56,7 +56,8 @@ def test_what_is_no_uid_becomes_no_path(node, receive, uid):
     assert kept.location.isprintable()
     assert node.kept() == [kept.location]
     assert bytes(files.read(kept.location).dataset) == b"some bytes"
-    files.remove(kept.location)
+    with files.removing(kept.location):
+        pass
     assert node.kept() == []
 
 

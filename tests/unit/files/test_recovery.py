@@ -165,3 +165,20 @@ def test_processes_killed_at_any_moment_leave_nothing_half_done(node, tmp_path):
     for location in locations:
         uid = location.rpartition("/")[2].partition("_")[0]
         assert bytes(files.read(location).dataset) == content(uid), location
+
+
+class CrashError(Exception):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("has_row", [True, False], ids=["before the row changed", "after the row changed"])
+def test_finishes_a_removal_that_a_crash_cut_short_by_the_row(node, dead, receive, has_row):
+    kept = receive(dead, b"x").keep(STUDY, "1.2.3", CT)
+    kept.settle()
+    with pytest.raises(CrashError), dead.removing(kept.location):
+        raise CrashError
+    die(dead)
+    assert node.kept() == [kept.location]
+    recover(node.root, lambda _: has_row)
+    assert node.kept() == ([kept.location] if has_row else [])
+    assert list(node.incoming.iterdir()) == []

@@ -31,16 +31,19 @@ def test_data_set_that_is_being_read_may_be_removed(node, receive):
     kept = receive(files, b"some bytes").keep(STUDY, "1.2.3", CT)
     kept.settle()
     stored = files.read(kept.location)
-    files.remove(kept.location)
+    with files.removing(kept.location):
+        pass
     assert bytes(stored.dataset) == b"some bytes"
 
 
 def test_remove_takes_empty_folders_along_and_nothing_else(node, receive):
     files = node.open()
     kept = [receive(files, b"x").keep(STUDY, uid, CT) for uid in ("1.2.3", "1.2.4")]
-    files.remove(kept[0].location)
+    with files.removing(kept[0].location):
+        pass
     assert node.kept() == [kept[1].location]
-    files.remove(kept[1].location)
+    with files.removing(kept[1].location):
+        pass
     assert list(node.root.iterdir()) == []
     assert node.root.is_dir()
 
@@ -48,8 +51,10 @@ def test_remove_takes_empty_folders_along_and_nothing_else(node, receive):
 def test_removing_twice_is_no_error(node, receive):
     files = node.open()
     kept = receive(files, b"x").keep(STUDY, "1.2.3", CT)
-    files.remove(kept.location)
-    files.remove(kept.location)
+    with files.removing(kept.location):
+        pass
+    with files.removing(kept.location):
+        pass
 
 
 def test_a_missing_file_is_an_unknown_instance(node, receive):
@@ -77,7 +82,7 @@ def test_a_damaged_file_cannot_be_read(node, receive, content):
 def test_looks_nowhere_but_in_the_store(node, tmp_path, location):
     (tmp_path / "x.dcm").write_bytes(b"x")
     files = node.open()
-    for operation in (files.read, files.digest, files.remove):
+    for operation in (files.read, files.digest, lambda where: files.removing(where).__enter__()):
         with pytest.raises(UnknownInstanceError):
             operation(location)
     assert (tmp_path / "x.dcm").exists()
