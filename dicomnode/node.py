@@ -51,11 +51,11 @@ _ABORT_S = 3.0
 _SHORT_OF_DESCRIPTORS_S = 0.1
 
 
-def serve(config: Config, path: Path | None, announce: Callable[[], None]) -> int:
+def serve(config: Config, path: Path | None, on_ready: Callable[[], None]) -> int:
     """Run the node until it is told to stop; SIGHUP reads the file at ``path`` anew.
 
     Args:
-        announce: called once, when the listeners are bound and the data folder is the node's.
+        on_ready: called once, when all workers accept for the first time.
 
     Returns:
         The exit code (docs/operations.md).
@@ -70,7 +70,6 @@ def serve(config: Config, path: Path | None, announce: Callable[[], None]) -> in
     inherited = inherited_sockets()
     listeners = [bind(one.host, one.port, inherited=inherited) for one in config.listeners]
     lock = prepare(config.data, config.index, config.log, wait_s=config.processes.grace_s + _LOCK_MARGIN_S)
-    announce()
     table = NodeTable.create(PLACES_PER_WORKER * config.processes.workers)
 
     def specs(of: Config) -> Sequence[WorkerSpec]:
@@ -96,6 +95,7 @@ def serve(config: Config, path: Path | None, announce: Callable[[], None]) -> in
         reload=reload,
         clear_place=table.clear,
         service_manager=ServiceManager(),
+        on_ready=on_ready,
     )
     return supervisor.run()
 

@@ -30,11 +30,11 @@ def serve(context: click.Context, config: Path | None) -> None:
     path = config or configuration.find()
     settings = configuration.read(path)
 
-    def announce() -> None:
+    def greet() -> None:
         if sys.stdout.isatty():
             click.echo("\n".join(welcome(settings, path)))
 
-    context.exit(node.serve(settings, path, announce))
+    context.exit(node.serve(settings, path, greet))
 
 
 def welcome(config: Config, path: Path | None) -> Iterator[str]:
@@ -43,7 +43,7 @@ def welcome(config: Config, path: Path | None) -> Iterator[str]:
     host = first.host or "127.0.0.1"
     address = f"-aec {config.ae_title} {host} {first.port}"
     option = f" --config {shlex.quote(str(path))}" if path and path != configuration.find() else ""
-    yield f"dicomnode starts as {', '.join(config.ae_titles)}; it stops with Ctrl-C"
+    yield f"dicomnode is ready as {', '.join(config.ae_titles)}; it stops with Ctrl-C"
     for listener in config.listeners:
         yield f"  listens on    {listener.host or 'all addresses'}, port {listener.port}"
     yield f"  settings      {path or 'built-in'}"

@@ -62,12 +62,7 @@ def run_to_end(title: str, target: Callable[..., Result], *args: object, descrip
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            try:
-                process = launch(
-                    title, partial(_report, theirs.fileno(), target, args), (theirs.fileno(), *descriptors)
-                )
-            except OSError as error:  # say, root became a user who may not execute this interpreter
-                raise DataFolderError(f"{title} cannot be started: {sys.executable}: {error.strerror}") from error
+            process = _launched(title, partial(_report, theirs.fileno(), target, args), (theirs.fileno(), *descriptors))
         with ours.makefile("rb") as answer:
             told = answer.read()
     code = process.wait()
@@ -77,6 +72,18 @@ def run_to_end(title: str, target: Callable[..., Result], *args: object, descrip
     if problem is not None:
         raise DataFolderError(problem)
     return result  # type: ignore[no-any-return]  # pickle cannot know; the child returned what target returns
+
+
+def _launched(title: str, call: Callable[[], object], descriptors: Iterable[int]) -> subprocess.Popen[bytes]:
+    try:
+        return launch(title, call, descriptors)
+    except PermissionError as error:  # root became the owner of the data folder, and cannot go where root could
+        raise DataFolderError(
+            f"{title} cannot be started: user {os.geteuid()}, who owns the data folder, may not run {sys.executable}: "
+            "install dicomnode where that user may read it, or give the data folder to another"
+        ) from error
+    except OSError as error:  # no memory, no process number, no descriptor
+        raise DataFolderError(f"{title} cannot be started: {error.strerror}") from error
 
 
 def _report(fd: int, target: Callable[..., object], args: tuple[object, ...]) -> None:

@@ -74,6 +74,7 @@ class Supervisor:
         reload: gives the workers of the configuration as it is now; raises a `DicomNodeError` to keep what runs.
         clear_place: called with the place of each worker that ended, before another gets that place.
         service_manager: who hears that the node is ready, reloads, stops, lives.
+        on_ready: called once, when all workers accept for the first time.
         silence_limit_s: a ready worker without a sign of life for so long is stuck: it is killed and replaced.
     """
 
@@ -86,6 +87,7 @@ class Supervisor:
         reload: Callable[[], Sequence[WorkerSpec]],
         clear_place: Callable[[int], None],
         service_manager: ServiceManager,
+        on_ready: Callable[[], None],
         silence_limit_s: float = SILENCE_LIMIT_S,
     ) -> None:
         self._posts = [_Post(spec) for spec in specs]
@@ -96,6 +98,7 @@ class Supervisor:
         self._reload = reload
         self._clear_place = clear_place
         self._service_manager = service_manager
+        self._on_ready = on_ready
         self._silence_limit_s = silence_limit_s
         self._has_served = False
         self._reload_is_wanted = False
@@ -194,6 +197,7 @@ class Supervisor:
             self._has_served = True
             log.info("node.ready", workers=len(self._posts))
             self._service_manager.ready(f"{len(self._posts)} workers accept")
+            self._on_ready()
 
     # What a person asks for
 

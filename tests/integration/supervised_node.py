@@ -104,6 +104,7 @@ def main(folder: Path) -> int:
         reload=specs,
         clear_place=clear,
         service_manager=ServiceManager(),
+        on_ready=lambda: structlog.get_logger().info("person.greeted"),
         silence_limit_s=SILENCE_LIMIT_S,
     )
     return supervisor.run()

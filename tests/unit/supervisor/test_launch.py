@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +65,14 @@ def test_tells_that_a_process_failed(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DataFolderError, match="prepare ended with exit code 1"):
         run_to_end("prepare", fail)
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_tells_who_may_not_run_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.touch(mode=0o600)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(DataFolderError, match=rf"user {os.geteuid()}, .* may not run {python}"):
+        run_to_end("add", add, 2, 3)
 
 
 def test_a_process_inherits_the_descriptors_that_it_is_given_and_no_others() -> None:
