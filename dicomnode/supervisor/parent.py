@@ -195,9 +195,9 @@ class Supervisor:
     def _go_on_with_start(self) -> None:
         if not self._has_served and self._abort_at is None and all(post.is_ready for post in self._posts):
             self._has_served = True
+            self._on_ready()
             log.info("node.ready", workers=len(self._posts))
             self._service_manager.ready(f"{len(self._posts)} workers accept")
-            self._on_ready()
 
     # What a person asks for
 
