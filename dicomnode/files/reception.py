@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -74,6 +75,7 @@ class Reception:
         self._digest: bytes | None = None
         self._dataset: memoryview | None = None
         self._failure: StorageError | None = None
+        self._afterwards: list[Callable[[], None]] = []
         self.size_bytes = 0
         """Of the data set, as far as it came."""
         try:
@@ -90,8 +92,17 @@ class Reception:
             except (OSError, MemoryError) as error:
                 self._fail(storage_error(error))
 
+    def afterwards(self, step: Callable[[], None]) -> None:
+        """Have a step done when the reception is discarded: something that the sender's answer need not wait for."""
+        self._afterwards.append(step)
+
     def discard(self) -> None:
-        """Drop what came, and what is held in memory of it; a file that was kept stays."""
+        """Let go of what came, a file that was kept excepted, once what is to be done afterwards is done."""
+        while self._afterwards:
+            self._afterwards.pop(0)()
+        self._drop()
+
+    def _drop(self) -> None:
         self._dataset = None
         self._let_go_of_memory()
         if self._spool is not None:
@@ -192,7 +203,7 @@ class Reception:
 
     def _fail(self, failure: StorageError) -> None:
         self._failure = failure
-        self.discard()
+        self._drop()
 
     def _meta(self, sop_class_uid: str, sop_instance_uid: str) -> bytes:
         return file_meta(

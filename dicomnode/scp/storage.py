@@ -58,8 +58,6 @@ class StorageSCP:
                 reason=str(error),
             )
             return answer
-        finally:
-            sink.discard()
 
     def _may_store(self, request: StoreRequest) -> bool:
         peer = request.sender.peer

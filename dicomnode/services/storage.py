@@ -87,7 +87,8 @@ class Storage:
         else:
             event, findings = self._keep(request, dataset, reception, verdict)
         answer = self._validation.answer(findings, request.sender)
-        _log(event, request, dataset, reception, findings, answer, started)
+        duration_s = time.monotonic() - started
+        reception.afterwards(lambda: _log(event, request, dataset, reception, findings, answer, duration_s))
         return answer
 
     def _refuse(
@@ -120,7 +121,7 @@ class Storage:
         if event in ("instance.known", "instance.refused"):
             kept.withdraw()
         else:
-            kept.settle()
+            reception.afterwards(kept.settle)
         return event, added.findings
 
     def _restored(self, existing: Existing | None, received: ReceivedInstance, kept: Kept) -> bool:
@@ -219,7 +220,7 @@ def _log(
     reception: Reception,
     findings: tuple[Finding, ...],
     answer: StoreAnswer,
-    started: float,
+    duration_s: float,
 ) -> None:
     """One line an instance, at its end (PS3.15 wants UIDs in audit trails; nothing here tells of a patient)."""
     refused_or_held = event in ("instance.refused", "instance.quarantined")
@@ -231,7 +232,7 @@ def _log(
         "peer": request.sender.peer,
         "size_bytes": reception.size_bytes,
         "status": f"{answer.status:04X}",
-        "duration_ms": round((time.monotonic() - started) * 1000, 2),
+        "duration_ms": round(duration_s * 1000, 2),
     }
     remarks = [finding.rule for finding in findings if finding.severity >= Severity.WARN]
     if remarks:

@@ -143,7 +143,10 @@ class Messages:
         sink.write(fragment)
         if is_last:
             self._store = None
-            self._answer(command, self._stored(request, sink))
+            try:
+                self._answer(command, self._stored(request, sink))
+            finally:
+                sink.discard()
             self.instances += 1
             self._finish()
 
@@ -158,7 +161,6 @@ class Messages:
             return self._operations.store(request, sink)
         except Exception:  # a bug of ours costs this instance's Success, not the association
             log.exception("instance.failed", calling_ae_title=request.sender.calling_ae_title)
-            sink.discard()
             return StoreAnswer(status.PROCESSING_FAILURE)
 
     def _hand_over(self, header: int, fragment: memoryview) -> None:

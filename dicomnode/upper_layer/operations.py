@@ -60,7 +60,7 @@ class DataSink(Protocol):
         """Take the next bytes; the buffer is reused after the call."""
 
     def discard(self) -> None:
-        """The data set will not be completed: drop what came."""
+        """The instance has been answered, or never will be: let go of what came."""
 
 
 class Operations(Protocol):
