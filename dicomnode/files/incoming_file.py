@@ -19,7 +19,7 @@ class IncomingFile:
 
     __slots__ = ("_fd", "meta", "path", "size_bytes")
 
-    def __init__(self, path: Path, meta: bytes, dataset: bytes | bytearray = b"") -> None:
+    def __init__(self, path: Path, meta: bytes, dataset: bytes | memoryview = b"") -> None:
         """Make the file and write its head, and the data set or its beginning.
 
         Raises:

@@ -13,6 +13,7 @@ from blake3 import blake3
 from dicomnode.dicom.instance import StoreRequest
 from dicomnode.dicom.part10 import file_meta
 from dicomnode.errors import StorageError
+from dicomnode.files.buffers import Buffers, HeldBytes
 from dicomnode.files.folders import Folder, StudyFolders, as_name
 from dicomnode.files.incoming import Incoming
 from dicomnode.files.incoming_file import IncomingFile
@@ -53,6 +54,7 @@ class Reception:
         folders: StudyFolders,
         space: FreeSpace,
         settings: FilesSettings,
+        buffers: Buffers,
         memory: MemoryShare | None,
         durable: bool,
     ) -> None:
@@ -65,7 +67,7 @@ class Reception:
         self._memory = memory
         self._durable = durable
         self._reserved_bytes = 0
-        self._bytes = bytearray()
+        self._held = HeldBytes(buffers)
         self._is_held = True
         """All that came is in memory."""
         self._spool: IncomingFile | None = None
@@ -120,7 +122,7 @@ class Reception:
         if self._failure is not None:
             raise self._failure
         if self._dataset is None:
-            self._dataset = memoryview(self._bytes).toreadonly() if self._is_held else self._mapped()
+            self._dataset = self._held.view() if self._is_held else self._mapped()
             if self._spool and self._durable:
                 self._spool.start_sync()
         return self._dataset
@@ -129,7 +131,7 @@ class Reception:
     def digest(self) -> bytes:
         """BLAKE3 of the data set's bytes."""
         if self._digest is None:
-            self._digest = self._hash.digest() if self._spool else blake3(self._bytes).digest()
+            self._digest = self._hash.digest() if self._spool else blake3(self._held.view()).digest()
         return self._digest
 
     def keep(self, study_instance_uid: str, sop_instance_uid: str, sop_class_uid: str) -> Kept:
@@ -160,19 +162,19 @@ class Reception:
 
     def _take(self, fragment: memoryview) -> None:
         fits = self._is_held and self._fits(len(fragment))
-        if self._spool is None and (not fits or len(self._bytes) + len(fragment) > self._in_memory_only_bytes):
+        if self._spool is None and (not fits or self._held.size_bytes + len(fragment) > self._in_memory_only_bytes):
             self._spool = self._begun()
         if self._spool is not None:
             self._spool.write(fragment)
             self._hash.update(fragment)
         if fits:
-            self._bytes += fragment
+            self._held.append(fragment)
         elif self._is_held:
             self._is_held = False
             self._let_go_of_memory()
 
     def _fits(self, size_bytes: int) -> bool:
-        wanted = len(self._bytes) + size_bytes
+        wanted = self._held.size_bytes + size_bytes
         if wanted > self._threshold_bytes:
             return False
         if self._memory is None or wanted <= self._reserved_bytes:
@@ -185,8 +187,8 @@ class Reception:
 
     def _begun(self) -> IncomingFile:
         meta = self._meta(self._request.sop_class_uid, self._request.sop_instance_uid)
-        self._hash.update(self._bytes)
-        return IncomingFile(self._incoming.partial(), meta, self._bytes)
+        self._hash.update(self._held.view())
+        return IncomingFile(self._incoming.partial(), meta, self._held.view())
 
     def _mapped(self) -> memoryview:
         assert self._spool is not None
@@ -196,7 +198,7 @@ class Reception:
             raise storage_error(error) from error
 
     def _let_go_of_memory(self) -> None:
-        self._bytes = bytearray()
+        self._held.drop()
         if self._memory is not None and self._reserved_bytes:
             self._memory.give_back(self._reserved_bytes)
             self._reserved_bytes = 0
@@ -241,7 +243,7 @@ class Reception:
 
     def _written(self, meta: bytes, path: Path) -> IncomingFile:
         if self._spool is None or self._is_held:
-            return IncomingFile(path, meta, self._bytes)
+            return IncomingFile(path, meta, self._held.view())
         return self._spool.copy(path, meta, self.digest)
 
     def _choose_place(self, study_instance_uid: str, sop_instance_uid: str) -> tuple[Folder, str]:

@@ -16,6 +16,7 @@ from blake3 import blake3
 from dicomnode.dicom.instance import StoreRequest
 from dicomnode.dicom.part10 import FileMeta, read_file_meta
 from dicomnode.errors import DatasetError, StorageError, UnknownInstanceError
+from dicomnode.files.buffers import Buffers
 from dicomnode.files.folders import StudyFolders
 from dicomnode.files.incoming import Incoming
 from dicomnode.files.reception import MemoryShare, Reception
@@ -63,6 +64,7 @@ class Files:
             self._incoming = Incoming(root.parent / INCOMING_NAME, process, durable=durable)
         except OSError as error:
             raise storage_error(error) from error
+        self._buffers = Buffers()
         self._space = FreeSpace(root, settings.free_space_floor_bytes)
 
     def receive(self, request: StoreRequest, memory: MemoryShare | None = None) -> Reception:
@@ -77,6 +79,7 @@ class Files:
             folders=self._folders,
             space=self._space,
             settings=self._settings,
+            buffers=self._buffers,
             memory=memory,
             durable=self._durable,
         )
