@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 _MAX_WAITING_MESSAGES = 16
 """Requests that a peer may send ahead while it is served; those after them stay in the network."""
+_NODE_STOPS = "the node stops"
 _LINGER_S = 2.0
 """Time for a peer to read the last PDU and close."""
 _APPLICATION_CONTEXT_NOT_SUPPORTED = (1, 1, 2)
@@ -89,6 +90,9 @@ class PulledAssociation(Association):
             ending, reason = self._live()
         except Gone as error:
             ending, reason = self._ending_of_lost(), str(error)
+            if self._is_interrupted and self.is_established:
+                reason = _NODE_STOPS
+                self._send_abort(UNSPECIFIED)
         except Violation as violation:
             ending, reason = Ending.ABORTED_BY_US, str(violation)
             self._send_abort(violation.reason)
@@ -142,7 +146,7 @@ class PulledAssociation(Association):
         """Serve messages until the association ends; hot ones are served while they are read."""
         while not self._kill:
             if self._is_interrupted:
-                raise Violation("the node stops")
+                raise Violation(_NODE_STOPS)
             self.dul.read(self.settings.idle_timeout_s)
             while not self.dimse.msg_queue.empty():
                 context_id, message = self.dimse.get_msg()

@@ -10,6 +10,7 @@ import select
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import Callable
 
@@ -37,6 +38,9 @@ class Connection:
         self._start = self._end = 0
         """What was received and not read yet lies between these."""
         self.received_bytes = 0
+        self._is_interrupted = False
+        self._receiving = threading.Lock()
+        """Held while bytes are taken, never while they are waited for."""
         sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -99,12 +103,18 @@ class Connection:
         return host, port
 
     def has_input(self) -> bool:
-        """Whether something can be read now."""
-        if self._start != self._end:
-            return True
-        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            return True
-        return bool(self._poller(select.POLLIN).poll(0))
+        """Whether a PDU has begun to arrive; never waits.
+
+        It reads to find out: under TLS, a readable socket may hold half a record, or one that carries nothing for us.
+
+        Raises:
+            Gone: the connection has ended.
+        """
+        if self._start == self._end:
+            self._start = self._end = 0
+            with contextlib.suppress(TimedOut):
+                self._receive(time.monotonic(), "")
+        return self._start != self._end
 
     def send(self, data: bytes) -> None:
         """Send all of it.
@@ -128,9 +138,10 @@ class Connection:
                 raise Gone(error.strerror or str(error)) from error
 
     def interrupt(self) -> None:
-        """End the reads of another thread: they find the connection closed."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RD)
+        """End the reads of another thread; what it sends still goes out."""
+        with self._receiving, contextlib.suppress(OSError):
+            self._is_interrupted = True
+            socket.socket.shutdown(self._socket, socket.SHUT_RD)  # an SSLSocket's own would give up TLS with it
 
     def close(self, *, linger_s: float = 0.0) -> None:
         """Close it, after the peer has closed its side or ``linger_s`` has passed: a reset could overtake the last PDU."""
@@ -178,7 +189,7 @@ class Connection:
     def _receive(self, deadline: float, what: str) -> None:
         while True:
             try:
-                count = self._socket.recv_into(self._view[self._end :])
+                count = self._take()
             except (BlockingIOError, ssl.SSLWantReadError):
                 self._wait(select.POLLIN, deadline, what)
                 continue
@@ -194,6 +205,13 @@ class Connection:
             # Not sticky. Without it a peer that writes header and body apart waits 40 ms for each message (Nagle).
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             return
+
+    def _take(self) -> int:
+        with self._receiving:
+            if self._is_interrupted:
+                # Nor may TLS see that input has ended: it would take it for an attack, and send no more.
+                raise Gone("interrupted")
+            return self._socket.recv_into(self._view[self._end :])
 
     def _drain(self, deadline: float) -> None:
         """Throw away what still comes, until the peer closes."""

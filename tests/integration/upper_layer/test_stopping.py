@@ -1,0 +1,194 @@
+"""When the node stops, who is still associated is told so: an A-ABORT comes before the connection ends (PS3.8 Section 9.3.8)."""
+
+from __future__ import annotations
+
+import datetime
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydicom import Dataset
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StudyRootQueryRetrieveInformationModelFind,
+    Verification,
+)
+
+from dicomnode.upper_layer.connection import Connection
+from dicomnode.upper_layer.faults import Gone
+from dicomnode.upper_layer.settings import UpperLayerSettings
+
+FIND = StudyRootQueryRetrieveInformationModelFind
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """TLS for the node and for a peer that trusts it."""
+    folder: Path = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(folder / "certificate", folder / "key")
+    return server, ssl.create_default_context(cafile=str(folder / "certificate"))
+
+
+def test_idle_association_is_aborted_with_a_word(listen: Any) -> None:
+    node = listen()
+    ae = AE("PEER")
+    ae.add_requested_context(Verification)
+    aborted = threading.Event()
+    heard: list[Any] = []
+    association = ae.associate(
+        "127.0.0.1",
+        node.port,
+        evt_handlers=[
+            (evt.EVT_PDU_RECV, lambda event: heard.append(event.pdu)),
+            (evt.EVT_ABORTED, lambda _: aborted.set()),
+        ],
+    )
+    assert association.send_c_echo().Status == 0
+    node.acceptor.abort(5)
+    assert aborted.wait(10)
+    assert (type(heard[-1]).__name__, heard[-1].source, heard[-1].reason_diagnostic) == ("A_ABORT_RQ", 2, 0)
+    assert node.operations.endings == [("aborted by us", "the node stops")]
+
+
+class TlsEnds:
+    """A connection under TLS, and the peer's end, whose records can be held back."""
+
+    def __init__(self, server: ssl.SSLContext, client: ssl.SSLContext) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.raw = socket.create_connection(listener.getsockname(), timeout=10)
+            connected, _ = listener.accept()
+        self.connection = Connection(connected, UpperLayerSettings())
+        self._from_node, self._to_node = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = client.wrap_bio(self._from_node, self._to_node, server_hostname="localhost")
+        shaking = threading.Thread(target=self.connection.handshake, args=(server, 10))
+        shaking.start()
+        self._pump(self._tls.do_handshake)
+        shaking.join()
+
+    def record(self, data: bytes) -> bytes:
+        """``data`` as a TLS record, not sent yet."""
+        self._tls.write(data)
+        return self._to_node.read()
+
+    def receive(self) -> bytes:
+        """What comes next; empty at the end, which TLS has to announce."""
+        return bytes(self._pump(lambda: self._tls.read(65536)))
+
+    def _pump(self, step: Any) -> Any:
+        while True:
+            try:
+                done = step()
+            except ssl.SSLWantReadError:
+                self.raw.sendall(self._to_node.read())
+                self._from_node.write(self.raw.recv(65536))
+            except ssl.SSLZeroReturnError:
+                return b""
+            else:
+                self.raw.sendall(self._to_node.read())
+                return done
+
+
+@pytest.fixture
+def ends(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Iterator[TlsEnds]:
+    """Both ends of a connection under TLS."""
+    both = TlsEnds(*contexts)
+    yield both
+    both.connection.close()
+    both.raw.close()
+
+
+def test_last_words_of_an_interrupted_connection_go_out_under_tls(ends: TlsEnds) -> None:
+    heard: list[Gone] = []
+    waits = threading.Event()
+
+    def wait_for_a_pdu() -> None:
+        waits.set()
+        try:
+            ends.connection.read_pdu(20, 20, lambda _: 1000)
+        except Gone as error:
+            heard.append(error)
+
+    reader = threading.Thread(target=wait_for_a_pdu)
+    reader.start()
+    waits.wait(10)
+    ends.connection.interrupt()
+    reader.join(10)
+    assert len(heard) == 1
+    ends.connection.send(b"last words")
+    ends.connection.close()
+    assert (ends.receive(), ends.receive()) == (b"last words", b"")
+
+
+def test_half_a_record_is_no_input_yet(ends: TlsEnds) -> None:
+    pdu = b"\x04\0\0\0\0\x02ab"
+    record = ends.record(pdu)
+    assert not ends.connection.has_input()
+    ends.raw.sendall(record[:10])
+    _until_readable(ends)
+    assert not ends.connection.has_input()
+    ends.raw.sendall(record[10:])
+    kind, body = ends.connection.read_pdu(10, 10, lambda _: 1000)
+    assert (kind, bytes(body)) == (4, b"ab")
+
+
+def _until_readable(ends: TlsEnds) -> None:
+    poll = select.poll()
+    poll.register(ends.connection._socket, select.POLLIN)
+    assert poll.poll(10_000)
+
+
+def test_query_whose_peer_cancels_hears_of_it(listen: Any) -> None:
+    cancelled: list[bool] = []
+
+    def answer(event: Any) -> Iterator[tuple[int, Dataset | None]]:
+        while not event.is_cancelled:
+            yield 0xFF00, identifier()
+        cancelled.append(True)
+        yield 0xFE00, None
+
+    node = listen([(evt.EVT_C_FIND, answer)])
+    ae = AE("PEER")
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
+    ae.add_requested_context(FIND, "1.2.840.10008.1.2.1")
+    association = ae.associate("127.0.0.1", node.port)
+    responses = association.send_c_find(identifier(), FIND)
+    assert next(responses)[0].Status == 0xFF00
+    association.send_c_cancel(1, query_model=FIND)
+    assert [status.Status for status, _ in responses][-1] == 0xFE00
+    association.release()
+    assert cancelled == [True]
+
+
+def identifier() -> Dataset:
+    dataset = Dataset()
+    dataset.QueryRetrieveLevel, dataset.PatientID = "STUDY", ""
+    return dataset
