@@ -1,4 +1,7 @@
-"""Counts and the like, which are kept with every change, against counting everything anew after any changes in any order."""
+"""Counts and the like, which are kept with every change, against counting everything anew after any changes in any order.
+
+What is held is compared with what it must be by the answers that were given.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,8 @@ class Changes(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.index = Index(self.folder, IndexSettings(), durability=Durability.FAST)
         self.index.prepare()
+        self.accepted: dict[str, bytes] = {}
+        self.held_back: set[tuple[str, bytes]] = set()
         self.reader = sqlite3.connect(self.folder / "index.sqlite")
 
     def teardown(self) -> None:
@@ -74,8 +79,25 @@ class Changes(RuleBasedStateMachine):
         )
         added = self.index.instances.add(came, OnConflict(other_patient=asks))
         if added.outcome is Outcome.OTHER_CONTENT and added.existing is not None:
+            assert added.existing.digest == self.accepted[came.sop_instance_uid] != came.digest
             digest = added.existing.digest if replaces else None
-            self.index.instances.add(came, OnConflict(asks, OTHER_CONTENT, replaces=digest))
+            added = self.index.instances.add(came, OnConflict(asks, OTHER_CONTENT, replaces=digest))
+        self.expect(came.sop_instance_uid, came.digest, added.outcome)
+
+    def expect(self, uid: str, digest: bytes, outcome: Outcome) -> None:
+        """What is held by now, since this was the answer."""
+        match outcome:
+            case Outcome.STORED:
+                if uid in self.accepted:
+                    self.held_back.add((uid, self.accepted[uid]))
+                self.accepted[uid] = digest
+            case Outcome.QUARANTINED:
+                assert (uid, digest) not in self.held_back
+                self.held_back.add((uid, digest))
+            case Outcome.SAME_CONTENT:
+                assert self.accepted.get(uid) == digest or (uid, digest) in self.held_back
+            case _:
+                raise AssertionError(outcome)
 
     @rule(which=small, replaces=st.booleans())
     def release(self, which: int, replaces: bool) -> None:
@@ -83,14 +105,30 @@ class Changes(RuleBasedStateMachine):
             known = self.index.instances.known(entry.sop_instance_uid)
             if replaces or known is None:
                 self.index.quarantine.release(entry.id, reason="r", by="b", replaces=OTHER_CONTENT)
+                self.held_back.remove((entry.sop_instance_uid, self.digest_of(entry.id)))
+                self.expect(entry.sop_instance_uid, self.digest_of(entry.id), Outcome.STORED)
 
     @rule(which=small)
     def discard(self, which: int) -> None:
         for entry in list(self.index.quarantine.list())[which : which + 1]:
             self.index.quarantine.discard(entry.id, reason="r", by="b")
+            self.held_back.remove((entry.sop_instance_uid, self.digest_of(entry.id)))
+
+    def digest_of(self, entry: int) -> bytes:
+        [(digest,)] = self.read(f"SELECT digest FROM instance WHERE id = {entry}")
+        assert isinstance(digest, bytes)
+        return digest
 
     def read(self, sql: str) -> list[tuple[Any, ...]]:
         return self.reader.execute(sql).fetchall()
+
+    @invariant()
+    def what_was_answered_is_held(self) -> None:
+        known = ((uid, self.index.instances.known(uid)) for uid in ("1.2.0", "1.2.1", "1.2.2"))
+        assert {uid: one.digest for uid, one in known if one} == self.accepted
+        assert {
+            (entry.sop_instance_uid, self.digest_of(entry.id)) for entry in self.index.quarantine.list()
+        } == self.held_back
 
     @invariant()
     def study_counts_are_exact(self) -> None:
