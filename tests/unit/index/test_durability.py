@@ -141,6 +141,24 @@ def test_after_a_failed_sync_nothing_counts_as_durable_until_all_is_in_the_datab
         assert process("known 1.2.2") == "True"
 
 
+@pytest.mark.parametrize(("error", "is_certain"), [("EIO", False), ("ENOSPC", True)])
+def test_failed_commit_says_whether_nothing_is_there(tmp_path: Path, error: str, is_certain: bool) -> None:
+    with commanded(tmp_path, "full") as process:
+        only_log = (
+            "-P",
+            str(tmp_path / "index.sqlite-wal"),
+            "-e",
+            "trace=pwrite64",
+            "-e",
+            f"inject=pwrite64:error={error}",
+        )
+        with process.traced(tmp_path / "trace", *only_log):
+            assert process("add 1.2.2") == f"unavailable {is_certain}"
+            assert process("known 1.2.1") == "True"
+        assert process("known 1.2.2") == "False"
+        assert process("add 1.2.2") == "STORED"
+
+
 @pytest.mark.parametrize("first", ["add 1.2.2", "add 1.2.3", "sync"])
 def test_process_that_starts_after_a_failed_sync_does_not_rest_on_the_log(tmp_path: Path, first: str) -> None:
     with commanded(tmp_path, "full") as process, process.traced(tmp_path / "trace", "-e", "inject=fdatasync:error=EIO"):
