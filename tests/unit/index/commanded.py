@@ -2,13 +2,14 @@
 
     commanded.py FOLDER full|fast
 
-A line is a command: ``add UID``, ``refuse UID``, ``known UID``, ``sync``. The answer is a line too: what became of it, or
-``unavailable`` and whether it was rolled back.
+A line is a command: ``add UID``, ``crowd UID`` (eight threads add an instance each), ``refuse UID``, ``known UID``, ``sync``. The
+answer is a line too: what became of it, or ``unavailable`` and whether it was rolled back.
 """
 
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,10 @@ def obey(index: Index, command: str, uid: str) -> str:
         match command:
             case "add":
                 return index.instances.add(received(uid), OnConflict()).outcome.name
+            case "crowd":
+                with ThreadPoolExecutor(8) as pool:
+                    answers = pool.map(lambda number: obey(index, "add", f"{uid}.{number}"), range(8))
+                return ", ".join(sorted(set(answers)))
             case "refuse":
                 index.instances.refuse(
                     request(uid), ("", "", uid), verdict("r", severity=Severity.REJECT), datetime.now(UTC)

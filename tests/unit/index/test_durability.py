@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -139,6 +140,26 @@ def test_after_a_failed_sync_nothing_counts_as_durable_until_all_is_in_the_datab
         assert "database" in found[: found.index("answer")]
         assert process("add 1.2.3") == "STORED"
         assert process("known 1.2.2") == "True"
+
+
+def test_failed_sync_is_told_to_all_who_waited_for_it(tmp_path: Path) -> None:
+    with commanded(tmp_path, "full") as process:
+        with process.traced(tmp_path / "trace", "-e", "inject=fdatasync:error=EIO"):
+            assert process("crowd 1.2.2") in {"unavailable False", "unavailable False, unavailable True"}
+        assert process("crowd 1.2.3") == "STORED"
+
+
+def test_nothing_is_taken_in_while_a_reader_keeps_the_log_from_being_folded(tmp_path: Path) -> None:
+    with commanded(tmp_path, "full") as process:
+        reader = sqlite3.connect(tmp_path / "index.sqlite", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM instance").fetchone()
+        with process.traced(tmp_path / "trace", "-e", "inject=fdatasync:error=EIO"):
+            assert process("add 1.2.2") == "unavailable False"
+        assert process("add 1.2.3") == "unavailable True"
+        assert process("sync").startswith("unavailable")
+        reader.close()
+        assert process("add 1.2.3") == "STORED"
 
 
 @pytest.mark.parametrize(("error", "is_certain"), [("EIO", False), ("ENOSPC", True)])
