@@ -13,7 +13,7 @@ MIB = 1024 * 1024
 ROWS = COLUMNS = 1024
 FRAME_BYTES = 2 * ROWS * COLUMNS
 FRAMES = 256
-"""Half a gigabyte; with 1024 it holds just so, but takes a slow disk more than a minute."""
+"""Half a gigabyte; two gigabytes (1024) add as little, but take half a minute."""
 PIECE = bytes(range(256)) * 256
 BOUND = 64 * MIB
 
