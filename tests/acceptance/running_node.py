@@ -130,6 +130,10 @@ class RunningNode:
         pids = [int(event["worker_pid"]) for event in self.events("worker.started")]
         return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
+    def descriptors(self) -> int:
+        """How many descriptors the parent has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     # -- what it says and holds ----------------------------------------------------------------------------------
 
     def log(self) -> list[dict[str, Any]]:

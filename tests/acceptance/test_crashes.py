@@ -30,7 +30,7 @@ class Load:
     sent: dict[str, bytes] = field(default_factory=dict)
     accepted: set[str] = field(default_factory=set)
     other_answers: dict[str, int] = field(default_factory=dict)
-    _started: threading.Event = field(default_factory=threading.Event)
+    under_way: set[int] = field(default_factory=set)
 
     def run(self) -> None:
         """Send everything once; a scanner whose association ends gives up, as a scanner does."""
@@ -38,10 +38,10 @@ class Load:
             list(pool.map(self._scan, range(self.scanners)))
 
     def start(self) -> threading.Thread:
-        """The same beside the test; returns once instances have been accepted."""
+        """The same beside the test; returns once an instance of each scanner has been accepted."""
         thread = threading.Thread(target=self.run)
         thread.start()
-        wait_for(lambda: len(self.accepted) >= 5, what="the first instances to be accepted")
+        wait_for(lambda: len(self.under_way) == self.scanners, what="the first instances to be accepted")
         return thread
 
     def retry(self) -> None:
@@ -66,6 +66,7 @@ class Load:
                     status = peer.store(uid, dataset, message_id=message)
                     if status == 0:
                         self.accepted.add(uid)
+                        self.under_way.add(number)
                     elif status > 0:
                         self.other_answers[uid] = status
                     else:
@@ -100,6 +101,7 @@ def busy(tmp_path: Path) -> Iterator[RunningNode]:
 
 
 def test_killed_workers_lose_nothing_that_was_accepted(busy: RunningNode) -> None:
+    descriptors = busy.descriptors()
     load = Load(busy, scanners=6, instances=150)
     thread = load.start()
     for _ in range(3):
@@ -109,6 +111,7 @@ def test_killed_workers_lose_nothing_that_was_accepted(busy: RunningNode) -> Non
         wait_for(lambda: len(busy.workers()) == 2, what="its successor")
     thread.join(60)
     load.retry()
+    assert busy.descriptors() == descriptors
     assert busy.stop() == 0
     busy.start()
     assert_nothing_is_lost(load)
@@ -154,6 +157,7 @@ def test_sigterm_lets_running_associations_end(busy: RunningNode) -> None:
 
 
 def test_sighup_refuses_nobody(busy: RunningNode) -> None:
+    descriptors = busy.descriptors()
     load = Load(busy, scanners=4, instances=120)
     thread = load.start()
     for _ in range(3):
@@ -164,6 +168,8 @@ def test_sighup_refuses_nobody(busy: RunningNode) -> None:
     thread.join(60)
     assert load.accepted == load.sent.keys()
     assert load.other_answers == {}
+    wait_for(lambda: len(busy.workers()) == 2, what="the old workers to leave")
+    assert busy.descriptors() == descriptors
     assert_nothing_is_lost(load)
 
 
@@ -211,7 +217,8 @@ def test_one_instance_from_many_senders_at_once_is_kept_once(busy: RunningNode) 
 def test_second_node_on_the_same_data_folder_is_refused(busy: RunningNode) -> None:
     second = RunningNode(busy.folder / "second", data=str(busy.data))
     second.launch()
-    assert second.process.wait(30) != 0
+    assert second.process.wait(60) == 2
+    assert f"in use by another node, process {busy.process.pid}" in (second.folder / "log.jsonl").read_text()
     assert busy.echoscu().returncode == 0
 
 
