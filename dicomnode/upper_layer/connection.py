@@ -48,15 +48,20 @@ class Connection:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
 
-    def handshake(self, context: ssl.SSLContext, timeout_s: float) -> None:
-        """Go on under TLS.
+    def handshake(self, context: ssl.SSLContext, timeout_s: float, *, server_hostname: str | None = None) -> None:
+        """Go on under TLS: as the server, or as a client of ``server_hostname``.
 
         Raises:
             Gone: the peer does not speak it, or not as the context asks, or not in time; there is no saying goodbye then.
         """
         deadline = time.monotonic() + timeout_s
         try:
-            self._socket = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+            self._socket = context.wrap_socket(
+                self._socket,
+                server_side=server_hostname is None,
+                do_handshake_on_connect=False,
+                server_hostname=server_hostname,
+            )
             while True:
                 try:
                     self._socket.do_handshake()
@@ -100,6 +105,12 @@ class Connection:
     def local_address(self) -> tuple[str, int]:
         """Our own IP address and port."""
         host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    @property
+    def peer_address(self) -> tuple[str, int]:
+        """The peer's IP address and port."""
+        host, port = self._socket.getpeername()[:2]
         return host, port
 
     def has_input(self) -> bool:

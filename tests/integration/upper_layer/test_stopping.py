@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 import select
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -28,34 +22,6 @@ from dicomnode.upper_layer.faults import Gone
 from dicomnode.upper_layer.settings import UpperLayerSettings
 
 FIND = StudyRootQueryRetrieveInformationModelFind
-
-
-@pytest.fixture(scope="module")
-def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """TLS for the node and for a peer that trusts it."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "certificate").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(folder / "certificate", folder / "key")
-    return server, ssl.create_default_context(cafile=str(folder / "certificate"))
 
 
 def test_idle_association_is_aborted_with_a_word(listen: Any) -> None:
@@ -118,9 +84,9 @@ class TlsEnds:
 
 
 @pytest.fixture
-def ends(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Iterator[TlsEnds]:
+def ends(tls_contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Iterator[TlsEnds]:
     """Both ends of a connection under TLS."""
-    both = TlsEnds(*contexts)
+    both = TlsEnds(*tls_contexts)
     yield both
     both.connection.close()
     both.raw.close()

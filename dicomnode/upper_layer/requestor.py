@@ -1,0 +1,336 @@
+"""Associations that we ask for: pynetdicom's own, whose `send_c_echo`, `send_c_find` ... read by themselves what is answered.
+
+There is no thread: what comes is read by whoever waits for it, and every wait has an end. What a peer asks between two of our
+requests (a release, an N-EVENT-REPORT) is seen with the next one.
+"""
+
+from __future__ import annotations
+
+import copy
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
+from pynetdicom.pdu import A_ABORT_RQ
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation
+
+from dicomnode.errors import PeerError
+from dicomnode.upper_layer import commands
+from dicomnode.upper_layer.agreements import Agreements
+from dicomnode.upper_layer.commands import Command
+from dicomnode.upper_layer.connection import Connection
+from dicomnode.upper_layer.faults import Gone, TimedOut, Violation
+from dicomnode.upper_layer.messages import Messages
+from dicomnode.upper_layer.provider import P_DATA_TF, PulledDIMSE, PulledDUL
+from dicomnode.upper_layer.settings import UpperLayerSettings
+
+if TYPE_CHECKING:
+    from pynetdicom import AE
+    from pynetdicom.events import EventHandlerType
+    from pynetdicom.transport import AssociationSocket
+
+    from dicomnode.upper_layer.association import PulledAssociation
+
+_MAX_CONTROL_PDU_BYTES = 128 * 1024
+"""Room for an A-ASSOCIATE-AC with 128 contexts, and user information of the 64 KiB that its length can say."""
+_MAX_REPORTS_AHEAD = 16
+"""N-EVENT-REPORT requests that a peer may send before it answers a request of ours."""
+_LINGER_S = 1.0
+"""Time for a peer to read an A-ABORT and close."""
+_WHOLE_COMMAND = 0x03
+"""Message control header: command, last fragment (PS3.8 Annex E.2)."""
+_CONNECTED, _CONNECTION_CLOSED = "Evt2", "Evt17"
+"""Of the state machine (PS3.8 Table 9-10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a peer may take, in s, for each step."""
+
+    connect_s: float = 10.0
+    """For the connection, all addresses of the host together; and again for a TLS handshake."""
+    associate_s: float = 30.0
+    """For the answer to an A-ASSOCIATE-RQ or an A-RELEASE-RQ."""
+    answer_s: float = 60.0
+    """For each response to a request."""
+
+
+def associate(
+    ae: AE,
+    address: tuple[str, int],
+    *,
+    called_ae_title: str,
+    contexts: Sequence[PresentationContext],
+    settings: UpperLayerSettings,
+    deadlines: Deadlines,
+    tls: ssl.SSLContext | None = None,
+    extended_negotiation: Sequence[Any] = (),
+    evt_handlers: Sequence[EventHandlerType] = (),
+) -> RequestedAssociation:
+    """An established association; its caller releases or aborts it.
+
+    Args:
+        address: host name or IP address, and port.
+        contexts: at most 128, proposed in this order; they stay as they are.
+        tls: for a peer that speaks TLS; its certificate is checked against the host of ``address``, as the context asks.
+        extended_negotiation: user information items to propose beside the usual ones (PS3.7 Annex D.3.3).
+
+    Raises:
+        PeerError: the peer cannot be reached, does not want us, or takes too long.
+    """
+    where = f"{called_ae_title} at {address[0]}, port {address[1]}"
+    connection = _connect(address, where, settings, deadlines, tls)
+    association = RequestedAssociation(ae, connection, settings, deadlines)
+    association.acceptor.ae_title = called_ae_title
+    association.requestor.ae_title = ae.ae_title
+    association.requestor.maximum_length = settings.maximum_pdu_bytes
+    association.requestor.implementation_class_uid = ae.implementation_class_uid
+    association.requestor.implementation_version_name = ae.implementation_version_name
+    for item in extended_negotiation:
+        association.requestor.add_negotiation_item(item)
+    association.requestor.requested_contexts = _numbered(contexts)
+    for event, handler, *arguments in evt_handlers:
+        association.bind(event, handler, *arguments)
+    try:
+        association.request()
+    except Exception as error:  # whatever their negotiation stumbles over is the peer's fault
+        association.give_up()
+        raise PeerError(f"association answered with what makes no sense by {where}") from error
+    if not association.is_established:
+        connection.close()
+        raise PeerError(_why_not(association, where, deadlines))
+    return association
+
+
+class RequestedAssociation(Association):
+    """pynetdicom's association as requestor, without its threads."""
+
+    dul: _RequestorDUL
+    dimse: _RequestorDIMSE
+    agreements: Agreements | None = None
+    operations = None
+
+    def __init__(self, ae: AE, connection: Connection, settings: UpperLayerSettings, deadlines: Deadlines) -> None:
+        super().__init__(ae, "requestor")
+        self.connection = connection
+        self.settings = settings
+        self.requestor.address_info = AddressInformation(*connection.local_address)
+        self.acceptor.address_info = AddressInformation(*connection.peer_address)
+        self.dul = _RequestorDUL(self)
+        self.dimse = _RequestorDIMSE(self)
+        self.messages = _Answers(cast("PulledAssociation", self))
+        self.acse_timeout = deadlines.associate_s
+        self.dimse_timeout = deadlines.answer_s
+        self.network_timeout = None
+
+    @property
+    def _is_paused(self) -> bool:
+        """Always: their reactor, which would have to pause while somebody waits for an answer, does not run."""
+        return True
+
+    @_is_paused.setter
+    def _is_paused(self, value: bool) -> None:
+        """They set it around each service."""
+
+    def kill(self) -> None:
+        """End; the connection is closed."""
+        self._kill = True
+        self.is_established = False
+        self.dul.kill_dul()
+        self.connection.close(linger_s=_LINGER_S if self._sent_abort else 0.0)
+
+    def _abort_blocking(self, block: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - theirs
+        """Theirs, without its sleep."""
+        if self._sent_abort or self.is_released:
+            return
+        self._sent_abort = True
+        self.acse.send_abort(0)
+        evt.trigger(self, evt.EVT_ABORTED, {})
+        self.kill()
+
+    def give_up(self) -> None:
+        """Abort past the state machine, which may be anywhere (PS3.8 Section 9.3.8)."""
+        pdu = A_ABORT_RQ()
+        pdu.source, pdu.reason_diagnostic = 0, 0
+        self._sent_abort = True
+        self.send(pdu.encode())
+        self.kill()
+
+    def send(self, data: bytes) -> bool:
+        """Send an encoded PDU; False when the connection has ended, or the peer does not take it."""
+        try:
+            self.connection.send(data)
+        except (Gone, Violation):
+            return False
+        return True
+
+    def has_ended(self) -> None:
+        """The peer released or aborted it, or the connection ended, while nobody asked for that."""
+        if not self.is_established or self._sent_release or self._sent_abort:
+            return
+        if self.acse.is_release_requested():
+            self.acse.send_release(is_response=True)
+            self.is_released = True
+            evt.trigger(self, evt.EVT_RELEASED, {})
+            self.kill()
+        elif self.acse.is_aborted():
+            self.is_aborted = True
+            evt.trigger(self, evt.EVT_ABORTED, {})
+            self.kill()
+
+    def read_what_has_come(self) -> None:
+        """Nothing: reading is left to whoever waits for an answer."""
+
+    def pdu_limit(self, kind: int) -> int:
+        """The most bytes that the body of a PDU may have."""
+        return self.settings.maximum_pdu_bytes if kind == P_DATA_TF else _MAX_CONTROL_PDU_BYTES
+
+
+class _ConnectedSocket:
+    """What pynetdicom's ACSE and state machine ask of a socket, when the connection is there already."""
+
+    socket = None
+    _is_connected = True
+
+    def __init__(self, association: RequestedAssociation) -> None:
+        self._association = association
+        self._ready = threading.Event()
+        self._ready.set()
+
+    def connect(self, primitive: Any) -> None:
+        """Say that it is connected."""
+        primitive.result = _CONNECTED
+        self._association.dul.to_provider_queue.put(primitive)
+        self._association.dul.event_queue.put(_CONNECTED)
+
+    def send(self, data: bytes) -> None:
+        """Send an encoded PDU; a failure is an event, as with theirs."""
+        if not self._association.send(data):
+            self._association.dul.event_queue.put(_CONNECTION_CLOSED)
+
+    def close(self) -> None:
+        """The state machine is through with the connection."""
+        self._association.dul.kill_dul()
+
+    def _shutdown_socket(self) -> None:
+        self._association.dul.kill_dul()
+
+
+class _RequestorDUL(PulledDUL):
+    """Turns what goes wrong into the primitives that pynetdicom's users know."""
+
+    def __init__(self, association: RequestedAssociation) -> None:
+        super().__init__(cast("PulledAssociation", association))
+        self._requested = association
+        self.socket = cast("AssociationSocket", _ConnectedSocket(association))
+
+    def read(self, idle_timeout_s: float, pdu_timeout_s: float | None = None) -> None:
+        """Read one PDU, if one comes in time."""
+        longest_s = min(idle_timeout_s, pdu_timeout_s or self._requested.settings.pdu_timeout_s)
+        try:
+            super().read(idle_timeout_s, longest_s)
+        except TimedOut:
+            return  # whoever waits looks at his own clock
+        except (Gone, Violation) as fault:
+            if isinstance(fault, Violation):
+                pdu = A_ABORT_RQ()
+                pdu.source, pdu.reason_diagnostic = 2, fault.reason
+                self._requested.send(pdu.encode())
+            self.event_queue.put(_CONNECTION_CLOSED)
+            self.run_events()
+        self._requested.has_ended()
+
+    def send_pdu(self, primitive: Any) -> None:
+        """Send at once; nothing when the association has ended, which the wait for an answer will tell."""
+        if self._kill_thread:
+            return
+        super().send_pdu(primitive)
+        self._requested.has_ended()
+
+
+class _RequestorDIMSE(PulledDIMSE):
+    """Serves the reports that a peer sends while we wait for something else."""
+
+    def __init__(self, association: RequestedAssociation) -> None:
+        super().__init__(cast("PulledAssociation", association))
+        self._requested = association
+
+    def get_msg(self, block: bool = False) -> Any:  # noqa: FBT001, FBT002 - theirs
+        """The next message that is no N-EVENT-REPORT request."""
+        for _ in range(_MAX_REPORTS_AHEAD):
+            context_id, message = super().get_msg(block)
+            if not isinstance(message, N_EVENT_REPORT) or not message.is_valid_request:
+                return context_id, message
+            self._requested._serve_request(message, context_id)
+        return None, None
+
+
+class _Answers(Messages):
+    """As requestor no message is hot: all go to pynetdicom."""
+
+    def _serve(self, command: Command) -> None:
+        assert self._context_id is not None
+        self._association.dimse.fragment(self._context_id, _WHOLE_COMMAND, bytes(self._command_bytes))
+        if command.number(commands.COMMAND_DATASET_TYPE) == commands.NO_DATASET:
+            self._finish()
+
+
+def _connect(
+    address: tuple[str, int],
+    where: str,
+    settings: UpperLayerSettings,
+    deadlines: Deadlines,
+    tls: ssl.SSLContext | None,
+) -> Connection:
+    deadline = time.monotonic() + deadlines.connect_s
+    why = "it has no address"
+    for *_, sockaddr in _addresses(address, where):
+        if (left_s := deadline - time.monotonic()) <= 0:
+            break
+        try:
+            connected = socket.create_connection((str(sockaddr[0]), address[1]), left_s)
+        except OSError as error:
+            why = error.strerror or f"{error} after {deadlines.connect_s:g} s"
+            continue
+        connection = Connection(connected, settings)
+        try:
+            if tls is not None:
+                connection.handshake(tls, deadlines.connect_s, server_hostname=address[0])
+        except Gone as error:
+            connection.close()
+            raise PeerError(f"no TLS with {where}: {error}") from error
+        return connection
+    raise PeerError(f"no connection to {where}: {why}")
+
+
+def _addresses(address: tuple[str, int], where: str) -> list[Any]:
+    try:
+        return socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise PeerError(f"no address for {where}: {error.strerror}") from error
+
+
+def _numbered(contexts: Sequence[PresentationContext]) -> list[PresentationContext]:
+    """The contexts with ids 1, 3, 5 ... (PS3.8 Section 9.3.2.2); theirs are shared, so these are copies, but not deep ones."""
+    numbered = [copy.copy(context) for context in contexts]
+    for index, context in enumerate(numbered):
+        context.context_id = 2 * index + 1
+    return numbered
+
+
+def _why_not(association: RequestedAssociation, where: str, deadlines: Deadlines) -> str:
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        assert answer is not None
+        return f"association rejected by {where}: {answer.reason_str} ({answer.result_str})"
+    if association.rejected_contexts:
+        return f"no presentation context accepted by {where}"
+    return f"association aborted by {where}, or not answered within {deadlines.associate_s:g} s"
