@@ -18,6 +18,19 @@ CANNOT_PARSE: Final = 0xC501
 MISSING_UID: Final = 0xC502
 DUPLICATE_WITH_OTHER_CONTENT: Final = 0xC503
 
+# C-FIND, C-MOVE, C-GET (PS3.4 Tables C.4-1, C.4-2, C.4-3)
+PENDING: Final = 0xFF00
+PENDING_WITH_UNSUPPORTED_KEYS: Final = 0xFF01
+"""C-FIND: an Optional Key of the request is not supported."""
+CANCEL: Final = 0xFE00
+"""Only ever an answer to a C-CANCEL."""
+UNABLE_TO_CALCULATE_MATCHES: Final = 0xA701
+UNABLE_TO_PERFORM_SUB_OPERATIONS: Final = 0xA702
+MOVE_DESTINATION_UNKNOWN: Final = 0xA801
+IDENTIFIER_DOES_NOT_MATCH_SOP_CLASS: Final = 0xA900
+UNABLE_TO_PROCESS: Final = 0xC000
+SUB_OPERATIONS_WITH_FAILURES: Final = 0xB000
+
 # general (PS3.7 Annex C)
 PROCESSING_FAILURE: Final = 0x0110
 DUPLICATE_SOP_INSTANCE: Final = 0x0111
@@ -41,6 +54,11 @@ def is_success(status: int) -> bool:
 def is_warning(status: int) -> bool:
     """Whether the status is a Warning (PS3.7 Section C.3)."""
     return status in (0x0001, 0x0107, 0x0116) or 0xB000 <= status <= 0xBFFF  # noqa: PLR2004 - the table itself
+
+
+def is_pending(status: int) -> bool:
+    """Whether more responses follow (PS3.7 Section C.1.3)."""
+    return status in (PENDING, PENDING_WITH_UNSUPPORTED_KEYS)
 
 
 def error_comment(text: str) -> str:

@@ -15,7 +15,15 @@ from dicomnode.dicom.peer import Sender
 from dicomnode.limits import LimitReached, LimitSettings, Place, Slot
 from dicomnode.scp.known_peers import KnownPeers, Match
 from dicomnode.scp.storage import StorageSCP
-from dicomnode.upper_layer.operations import AssociationRequest, DataSink, Ending, Rejection
+from dicomnode.upper_layer.operations import (
+    AssociationRequest,
+    DataSink,
+    Ending,
+    Exchange,
+    FinalAnswer,
+    IdentifierRequest,
+    Rejection,
+)
 
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
 _CALLED_AE_TITLE_NOT_RECOGNIZED = (1, 1, 7)
@@ -90,6 +98,18 @@ class ApplicationEntity:
     def echo(self, sender: Sender) -> int:  # noqa: ARG002 - everybody who was let in may verify that we are here
         """C-ECHO (PS3.7 Section 9.1.5)."""
         return status.SUCCESS
+
+    def find(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:  # noqa: ARG002 - to come
+        """C-FIND (PS3.7 Section 9.1.2)."""
+        return FinalAnswer(status.SOP_CLASS_NOT_SUPPORTED)
+
+    def move(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:  # noqa: ARG002 - to come
+        """C-MOVE (PS3.7 Section 9.1.4)."""
+        return FinalAnswer(status.SOP_CLASS_NOT_SUPPORTED)
+
+    def get(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:  # noqa: ARG002 - to come
+        """C-GET (PS3.7 Section 9.1.3)."""
+        return FinalAnswer(status.SOP_CLASS_NOT_SUPPORTED)
 
     def _why_not_called(self, title: str) -> str:
         near = next((ours for ours in self._ae_titles if ours.casefold() == title.casefold()), None)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from functools import lru_cache
 
-from dicomnode.dicom.sop_class import VERIFICATION, is_standard_storage, may_be_storage
+from dicomnode.dicom.sop_class import (
+    VERIFICATION,
+    is_get,
+    is_query,
+    is_retrieve,
+    is_standard_storage,
+    may_be_storage,
+)
 from dicomnode.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -14,6 +21,7 @@ from dicomnode.dicom.transfer_syntax import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     standard_transfer_syntaxes,
 )
+from dicomnode.scp import extended_negotiation
 from dicomnode.settings import Settings
 
 ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
@@ -27,6 +35,8 @@ _NATIVE = frozenset(
         EXPLICIT_VR_BIG_ENDIAN,
     }
 )
+
+_OF_IDENTIFIERS = frozenset({*_PREFERRED, EXPLICIT_VR_BIG_ENDIAN})
 
 _NOT_WHOLE_INSTANCES = (
     "1.2.840.10008.1.2.4.94",  # JPIP Referenced: the pixels stay with the sender, so nobody could vouch for them
@@ -67,9 +77,9 @@ class ContextPolicy:
 
     def supports(self, abstract_syntax: str) -> bool:
         """Whether the node serves this SOP Class."""
-        if abstract_syntax == VERIFICATION or is_standard_storage(abstract_syntax):
+        if abstract_syntax == VERIFICATION or is_query(abstract_syntax) or is_retrieve(abstract_syntax):
             return True
-        return self._any_sop_class and may_be_storage(abstract_syntax)
+        return self._stores(abstract_syntax)
 
     def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
         """The transfer syntax to accept, None when none will do.
@@ -80,15 +90,27 @@ class ContextPolicy:
         able = [uid for uid in proposed if self._reads(uid)]
         if abstract_syntax == VERIFICATION:
             able = [uid for uid in able if uid in _NATIVE]
+        elif not self._stores(abstract_syntax):
+            able = [uid for uid in able if uid in _OF_IDENTIFIERS]
         if not able:
             return None
         if able[0] not in _NATIVE:
             return able[0]
         return next(uid for uid in (*_PREFERRED, *able) if uid in able)
 
-    def roles(self, abstract_syntax: str) -> tuple[bool, bool]:
-        """Whether a peer may be (SCU, SCP) of this SOP Class: it sends to us; nothing here sends over its association."""
-        return self.supports(abstract_syntax), False
+    def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+        """Whether a peer may be (SCU, SCP) of this SOP Class: it receives instances only by C-GET (PS3.4 Section C.5.3)."""
+        receives = self._stores(abstract_syntax) and any(is_get(uid) for uid in proposed)
+        return self.supports(abstract_syntax), receives
+
+    def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
+        """The answer to SOP Class Extended Negotiation (PS3.7 Section D.3.3.5)."""
+        return extended_negotiation.answer(abstract_syntax, offered)
+
+    def _stores(self, abstract_syntax: str) -> bool:
+        if is_standard_storage(abstract_syntax):
+            return True
+        return self._any_sop_class and may_be_storage(abstract_syntax)
 
     def _reads(self, transfer_syntax: str) -> bool:
         return transfer_syntax in _storable() or (

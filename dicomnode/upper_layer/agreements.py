@@ -2,8 +2,7 @@
 
 pynetdicom takes about 0.1 ms to decode, judge and answer one presentation context. A proposal's items alone decide on what is
 agreed (PS3.8 Section 9.3.2), so the outcome is kept under their bytes, with the answer encoded; only the AE titles are put in
-anew. A proposal that asks for more (user identity, extended negotiation, asynchronous operations) is never kept: handlers decide
-on those, each time.
+anew. A proposal that asks for more (user identity, asynchronous operations) is never kept: handlers decide on those, each time.
 """
 
 from __future__ import annotations
@@ -37,8 +36,9 @@ FIXED_BYTES: Final = 68
 _TITLES: Final = slice(4, 36)
 
 _APPLICATION_CONTEXT, _PRESENTATION_CONTEXT, _USER_INFORMATION = 0x10, 0x20, 0x50
-_PLAIN: Final = frozenset((0x51, 0x52, 0x54, 0x55))
-"""Maximum length, implementation class, role selection, implementation version: sub-items that the policy alone decides on."""
+_PLAIN: Final = frozenset((0x51, 0x52, 0x54, 0x55, 0x56))
+"""Maximum length, implementation class, role selection, implementation version, SOP Class extended negotiation: what nobody but
+the policy decides on."""
 
 _REMEMBERED: Final = 32
 _MAX_REMEMBERED_BYTES: Final = 16 * 1024
@@ -53,6 +53,7 @@ class Agreement:
     response_pdu: bytes
     accepted: Mapping[int, PresentationContext]
     rejected: tuple[PresentationContext, ...]
+    extended: Mapping[str, bytes]
 
 
 class KnownRequest(A_ASSOCIATE_RQ):
@@ -111,16 +112,21 @@ class Agreements:
         request = pdu.to_primitive()
         if request.application_context_name != APPLICATION_CONTEXT_NAME:
             return None
-        accepted, rejected, roles = negotiate(request, self._policy)
+        outcome = negotiate(request, self._policy)
         response = A_ASSOCIATE()
         response.application_context_name = UID(APPLICATION_CONTEXT_NAME)
         response.calling_ae_title, response.called_ae_title = request.calling_ae_title, request.called_ae_title
         response.result, response.result_source = 0, 1
-        response.presentation_context_definition_results_list = [*accepted.values(), *rejected]
-        response.user_information = [*self._user_information(), *roles]
+        response.presentation_context_definition_results_list = [
+            *outcome.accepted.values(),
+            *outcome.rejected,
+        ]
+        response.user_information = [*self._user_information(), *outcome.items()]
         answer = A_ASSOCIATE_AC()
         answer.from_primitive(response)
-        return Agreement(request, response, answer.encode(), accepted, tuple(rejected))
+        return Agreement(
+            request, response, answer.encode(), outcome.accepted, tuple(outcome.rejected), outcome.extended
+        )
 
     def _user_information(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,6 +17,7 @@ from pynetdicom.transport import AddressInformation
 from dicomnode.dicom.peer import Sender
 from dicomnode.upper_layer.agreements import Agreements
 from dicomnode.upper_layer.connection import Connection
+from dicomnode.upper_layer.exchange import Exchanges
 from dicomnode.upper_layer.faults import UNSPECIFIED, Gone, TimedOut, Violation
 from dicomnode.upper_layer.messages import Messages
 from dicomnode.upper_layer.negotiation import APPLICATION_CONTEXT_NAME, Policy, PolicyACSE
@@ -79,6 +80,9 @@ class PulledAssociation(Association):
         self.acse = PolicyACSE(self)
         self.dul = PulledDUL(self)
         self.dimse = PulledDIMSE(self)
+        self.extended_negotiation: Mapping[str, bytes] = {}
+        """What was agreed on for each SOP Class (PS3.7 Section D.3.3.5)."""
+        self.exchanges = Exchanges(self)
         self.messages = Messages(self)
 
     # -- its life -----------------------------------------------------------------------------------------------------
@@ -107,6 +111,11 @@ class PulledAssociation(Association):
     def is_stranger(self) -> bool:
         """Whether it was not admitted, and not interrupted either."""
         return self._admission is None and not self._is_interrupted
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the peer aborted it, or the node stops: nothing more is to be sent."""
+        return self._is_interrupted or self._kill or not self.dul.is_alive()
 
     def interrupt(self) -> None:
         """Have it aborted by its own thread, as soon as that looks for input; called by another one."""
@@ -148,6 +157,7 @@ class PulledAssociation(Association):
             if self._is_interrupted:
                 raise Violation(_NODE_STOPS)
             self.dul.read(self.settings.idle_timeout_s)
+            self.exchanges.serve()
             while not self.dimse.msg_queue.empty():
                 context_id, message = self.dimse.get_msg()
                 if message:
@@ -170,6 +180,7 @@ class PulledAssociation(Association):
             self.is_established
             and not self._kill
             and self.dimse.msg_queue.qsize() < _MAX_WAITING_MESSAGES
+            and not self.exchanges.is_full
             and self.connection.has_input()
         ):
             self.dul.read(0)

@@ -7,18 +7,28 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from dicomnode.dicom import status as statuses
+from dicomnode.dicom.sub_operations import SubOperations
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, Violation
 
 C_STORE_RQ: Final = 0x0001
+C_GET_RQ: Final = 0x0010
+C_FIND_RQ: Final = 0x0020
+C_MOVE_RQ: Final = 0x0021
 C_ECHO_RQ: Final = 0x0030
+C_CANCEL_RQ: Final = 0x0FFF
 _RESPONSE: Final = 0x8000
+_WITH_DATASET: Final = 0x0001
 NO_DATASET: Final = 0x0101
 """Command Data Set Type (0000,0800) of a message without a data set."""
 
 AFFECTED_SOP_CLASS_UID: Final = 0x0002
 COMMAND_FIELD: Final = 0x0100
 MESSAGE_ID: Final = 0x0110
+MESSAGE_ID_BEING_RESPONDED_TO: Final = 0x0120
+MOVE_DESTINATION: Final = 0x0600
 COMMAND_DATASET_TYPE: Final = 0x0800
+STATUS: Final = 0x0900
 AFFECTED_SOP_INSTANCE_UID: Final = 0x1000
 MOVE_ORIGINATOR_AE_TITLE: Final = 0x1030
 MOVE_ORIGINATOR_MESSAGE_ID: Final = 0x1031
@@ -27,6 +37,7 @@ _PDATA_TF: Final = 4
 _LAST_COMMAND: Final = 3
 """Message control header: command, last fragment (PS3.8 Annex E.2)."""
 _MAX_UID: Final = 64
+_MAX_US: Final = 65535
 
 _header = struct.Struct("<HHI").unpack_from
 _us = struct.Struct("<H")
@@ -74,27 +85,71 @@ def response_pdu(
     request: Command, context_id: int, status: int, offending_elements: tuple[int, ...] = (), comment: str = ""
 ) -> bytes:
     """The response to a C-STORE-RQ or C-ECHO-RQ as one P-DATA-TF PDU (PS3.7 Tables 9.3-2, 9.3-13)."""
-    command_field = (request.number(COMMAND_FIELD) or 0) | _RESPONSE
-    head = _head(request.elements.get(AFFECTED_SOP_CLASS_UID, b"")[: _MAX_UID + 1], command_field)
-    message_id = request.number(MESSAGE_ID) or 0
-    body = b"".join(
-        (
-            head,
-            struct.pack("<HHIH", 0, 0x0120, 2, message_id),
-            struct.pack("<HHIH", 0, COMMAND_DATASET_TYPE, 2, NO_DATASET),
-            struct.pack("<HHIH", 0, 0x0900, 2, status),
-            _element(0x0901, b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in offending_elements)),
-            _element(0x0902, comment.encode("ascii", "replace"), pad=b" "),
-            _element(AFFECTED_SOP_INSTANCE_UID, _as_uid(request.elements.get(AFFECTED_SOP_INSTANCE_UID, b""))),
-        )
+    command = _command_set(
+        _head(request.elements.get(AFFECTED_SOP_CLASS_UID, b"")[: _MAX_UID + 1], request.number(COMMAND_FIELD) or 0),
+        _number(MESSAGE_ID_BEING_RESPONDED_TO, request.number(MESSAGE_ID) or 0),
+        _number(COMMAND_DATASET_TYPE, NO_DATASET),
+        _outcome(status, offending_elements, comment),
+        _element(AFFECTED_SOP_INSTANCE_UID, _as_uid(request.elements.get(AFFECTED_SOP_INSTANCE_UID, b""))),
     )
-    command = struct.pack("<HHII", 0, 0, 4, len(body)) + body
     return struct.pack(">BxIIBB", _PDATA_TF, len(command) + 6, len(command) + 2, context_id, _LAST_COMMAND) + command
+
+
+def identifier_response(
+    command_field: int,
+    sop_class_uid: str,
+    message_id: int,
+    status: int,
+    *,
+    has_identifier: bool,
+    offending_elements: tuple[int, ...] = (),
+    comment: str = "",
+    counts: SubOperations | None = None,
+) -> bytes:
+    """The command set of a response to a C-FIND, C-MOVE or C-GET (PS3.7 Tables 9.3-4, 9.3-7, 9.3-10).
+
+    Args:
+        command_field: of the request.
+    """
+    return _command_set(
+        _head(sop_class_uid.encode("latin_1"), command_field),
+        _number(MESSAGE_ID_BEING_RESPONDED_TO, message_id),
+        _number(COMMAND_DATASET_TYPE, _WITH_DATASET if has_identifier else NO_DATASET),
+        _outcome(status, offending_elements, comment),
+        b"" if counts is None else _sub_operations(counts, status),
+    )
+
+
+def _command_set(*elements: bytes) -> bytes:
+    body = b"".join(elements)
+    return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+
+
+def _outcome(status: int, offending_elements: tuple[int, ...], comment: str) -> bytes:
+    """Status, Offending Element, Error Comment (PS3.7 Annex C)."""
+    tags = b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in offending_elements)
+    return (
+        _number(STATUS, status)
+        + _element(0x0901, tags)
+        + _element(0x0902, comment.encode("ascii", "replace"), pad=b" ")
+    )
+
+
+def _sub_operations(counts: SubOperations, status: int) -> bytes:
+    """Their numbers; how many remain is told only while some may (PS3.4 Section C.4.2.1.6)."""
+    numbers = [(0x1021, counts.completed), (0x1022, counts.failed), (0x1023, counts.warning)]
+    if statuses.is_pending(status) or status == statuses.CANCEL:
+        numbers.insert(0, (0x1020, counts.remaining))
+    return b"".join(_number(element, min(number, _MAX_US)) for element, number in numbers)
+
+
+def _number(element: int, value: int) -> bytes:
+    return struct.pack("<HHIH", 0, element, 2, value)
 
 
 @lru_cache(maxsize=256)
 def _head(sop_class_uid: bytes, command_field: int) -> bytes:
-    return _element(AFFECTED_SOP_CLASS_UID, sop_class_uid) + struct.pack("<HHIH", 0, COMMAND_FIELD, 2, command_field)
+    return _element(AFFECTED_SOP_CLASS_UID, sop_class_uid) + _number(COMMAND_FIELD, command_field | _RESPONSE)
 
 
 def _as_uid(value: bytes) -> bytes:

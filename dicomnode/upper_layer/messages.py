@@ -1,6 +1,7 @@
 """DIMSE messages as their fragments come (PS3.8 Annex E): the hot ones are served here, all others by pynetdicom.
 
-A data set of a C-STORE goes fragment by fragment into the sink that the service opened, and is never held here.
+A data set of a C-STORE goes fragment by fragment into the sink that the service opened, and is never held here. A request with an
+Identifier is put together and then served by `exchange`, when whatever is being read has been read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dicomnode.dicom.sop_class import VERIFICATION
 from dicomnode.upper_layer import commands
 from dicomnode.upper_layer.commands import Command, decode, response_pdu
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNEXPECTED_PARAMETER, Violation
-from dicomnode.upper_layer.operations import DataSink
+from dicomnode.upper_layer.operations import DataSink, IdentifierKind, IdentifierRequest
 
 if TYPE_CHECKING:
     from dicomnode.upper_layer.association import PulledAssociation
@@ -27,6 +28,11 @@ _IS_COMMAND, _IS_LAST = 0x01, 0x02
 _item = struct.Struct(">IBB").unpack_from
 _ITEM_HEADER_BYTES = 6
 _MAX_COMMAND_BYTES = 64 * 1024
+_WITH_IDENTIFIER = {
+    commands.C_FIND_RQ: IdentifierKind.FIND,
+    commands.C_MOVE_RQ: IdentifierKind.MOVE,
+    commands.C_GET_RQ: IdentifierKind.GET,
+}
 _MEBIBYTE = 1024 * 1024
 
 
@@ -50,6 +56,8 @@ class Messages:
         self._context_id: int | None = None
         """Of the message that is being received; None between messages."""
         self._store: tuple[Command, StoreRequest, DataSink] | None = None
+        self._identifier: tuple[Command, bytearray] | None = None
+        """Of a request that has one; and what came of it."""
         self._is_command_whole = False
         self._size_bytes = 0
         self.instances = 0
@@ -85,6 +93,7 @@ class Messages:
         if self._store is not None:
             self._store[2].discard()
             self._store = None
+        self._identifier = None
 
     def _fragment(self, context_id: int, header: int, fragment: memoryview) -> None:
         if self._context_id is None:
@@ -97,6 +106,8 @@ class Messages:
             raise Violation("data set comes before its command", UNEXPECTED_PARAMETER)
         elif self._store is not None:
             self._dataset_fragment(fragment, is_last=bool(header & _IS_LAST))
+        elif self._identifier is not None:
+            self._identifier_fragment(fragment, is_last=bool(header & _IS_LAST))
         else:
             self._hand_over(header, fragment)
 
@@ -131,6 +142,14 @@ class Messages:
         elif field == commands.C_ECHO_RQ and not has_dataset:
             self._answer(command, StoreAnswer(self._operations.echo(self._association.sender)))
             self._finish()
+        elif field in _WITH_IDENTIFIER and has_dataset:
+            self._identifier = command, bytearray()
+        elif field in _WITH_IDENTIFIER:
+            self._answer(command, StoreAnswer(status.MISTYPED_ARGUMENT))
+            self._finish()
+        elif field == commands.C_CANCEL_RQ and not has_dataset:
+            self._association.exchanges.cancel(command.number(commands.MESSAGE_ID_BEING_RESPONDED_TO))
+            self._finish()
         else:
             self._association.dimse.fragment(self._context_id, _IS_COMMAND | _IS_LAST, bytes(self._command_bytes))
             if not has_dataset:
@@ -148,6 +167,17 @@ class Messages:
             finally:
                 sink.discard()
             self.instances += 1
+            self._finish()
+
+    def _identifier_fragment(self, fragment: memoryview, *, is_last: bool) -> None:
+        assert self._identifier is not None
+        assert self._context_id is not None
+        command, identifier = self._identifier
+        self._grow(len(fragment), self._association.settings.maximum_message_mb)
+        identifier += fragment
+        if is_last:
+            self._identifier = None
+            self._association.exchanges.add(self._context_id, self._identifier_request(command, bytes(identifier)))
             self._finish()
 
     def _sink(self, request: StoreRequest) -> DataSink:
@@ -194,6 +224,21 @@ class Messages:
             message_id=command.number(commands.MESSAGE_ID) or 0,
             move_originator_ae_title=command.text(commands.MOVE_ORIGINATOR_AE_TITLE),
             move_originator_message_id=command.number(commands.MOVE_ORIGINATOR_MESSAGE_ID),
+        )
+
+    def _identifier_request(self, command: Command, identifier: bytes) -> IdentifierRequest:
+        context = self._association._accepted_cx[self._context_id or 0]
+        kind = _WITH_IDENTIFIER[command.number(commands.COMMAND_FIELD) or 0]
+        sop_class_uid = str(context.abstract_syntax)
+        return IdentifierRequest(
+            kind=kind,
+            sop_class_uid=sop_class_uid,
+            message_id=command.number(commands.MESSAGE_ID) or 0,
+            transfer_syntax_uid=str(context.transfer_syntax[0]),
+            identifier=identifier,
+            move_destination=command.text(commands.MOVE_DESTINATION).strip(" "),
+            sender=self._association.sender,
+            extended_negotiation=self._association.extended_negotiation.get(sop_class_uid, b""),
         )
 
     def _answer(self, command: Command, answer: StoreAnswer) -> None:

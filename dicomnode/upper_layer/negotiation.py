@@ -6,13 +6,18 @@ association with 128 contexts costs about as much as one with a few.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom.acse import ACSE
-from pynetdicom.pdu_primitives import A_ASSOCIATE, SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    SCP_SCU_RoleSelectionNegotiation,
+    SOPClassExtendedNegotiation,
+)
 from pynetdicom.presentation import PresentationContext
 
 if TYPE_CHECKING:
@@ -35,8 +40,36 @@ class Policy(Protocol):
     def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
         """The transfer syntax to accept, None when none will do."""
 
-    def roles(self, abstract_syntax: str) -> tuple[bool, bool]:
-        """Whether the peer may be (SCU, SCP) of this SOP Class."""
+    def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+        """Whether the peer may be (SCU, SCP) of this SOP Class, when these are all that it proposed."""
+
+    def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
+        """The service class application information to answer ``offered`` with; empty for no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was agreed on.
+
+    Attributes:
+        accepted: presentation contexts in order of their ids.
+        rejected: the others, in order too.
+        roles: answers to role selection.
+        extended: service class application information for each SOP Class.
+    """
+
+    accepted: Mapping[int, PresentationContext]
+    rejected: Sequence[PresentationContext]
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation]
+    extended: Mapping[str, bytes]
+
+    def items(self) -> Iterator[SCP_SCU_RoleSelectionNegotiation | SOPClassExtendedNegotiation]:
+        """User information sub-items that say so."""
+        yield from self.roles
+        for sop_class_uid, information in self.extended.items():
+            item = SOPClassExtendedNegotiation()
+            item.sop_class_uid, item.service_class_application_information = UID(sop_class_uid), information
+            yield item
 
 
 class PolicyACSE(ACSE):
@@ -50,6 +83,7 @@ class PolicyACSE(ACSE):
         if known is not None:
             association._accepted_cx = dict(known.agreement.accepted)
             association._rejected_cx = list(known.agreement.rejected)
+            association.extended_negotiation = known.agreement.extended
             self.acceptor.primitive, pdu = known.response()
             association.dul.send_accept(pdu)
         elif not self._negotiate(association, request):
@@ -71,27 +105,26 @@ class PolicyACSE(ACSE):
                 return False
             if identity:
                 self.acceptor.add_negotiation_item(identity)
-        for item in self._check_sop_class_extended():
-            self.acceptor.add_negotiation_item(item)
         self.acceptor._common_ext = self._check_sop_class_common_extended()
         if self.requestor.asynchronous_operations != (1, 1) and (window := self._check_async_ops()):
             self.acceptor.add_negotiation_item(window)
-        association._accepted_cx, association._rejected_cx, roles = negotiate(request, association.policy)
-        for role in roles:
-            self.acceptor.add_negotiation_item(role)
+        outcome = negotiate(request, association.policy)
+        association._accepted_cx, association._rejected_cx = dict(outcome.accepted), list(outcome.rejected)
+        association.extended_negotiation = outcome.extended
+        for item in outcome.items():
+            self.acceptor.add_negotiation_item(item)
         self.send_accept()
         return True
 
 
-def negotiate(
-    request: A_ASSOCIATE, policy: Policy
-) -> tuple[dict[int, PresentationContext], list[PresentationContext], list[SCP_SCU_RoleSelectionNegotiation]]:
-    """The presentation contexts that are accepted, those that are not, both in order of their ids, and the answered roles."""
+def negotiate(request: A_ASSOCIATE, policy: Policy) -> Outcome:
+    """What the policy agrees to of what is proposed."""
     proposed_roles = {
         str(item.sop_class_uid): (item.scu_role, item.scp_role)
         for item in request.user_information
         if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
     }
+    abstract_syntaxes = {str(proposed.abstract_syntax) for proposed in request.presentation_context_definition_list}
     accepted: dict[int, PresentationContext] = {}
     rejected: list[PresentationContext] = []
     answered: dict[str, SCP_SCU_RoleSelectionNegotiation] = {}
@@ -99,7 +132,8 @@ def negotiate(
         context = judge(proposed, policy)
         abstract_syntax = str(proposed.abstract_syntax)
         if context.result == ACCEPTED:
-            scu, scp = _roles(context, abstract_syntax, proposed_roles, policy)
+            may = policy.roles(abstract_syntax, abstract_syntaxes)
+            scu, scp = _roles(context, proposed_roles.get(abstract_syntax), may)
             if not scu and not scp:
                 context.result = USER_REJECTION  # with no role left, nothing could be done in it
             elif abstract_syntax in proposed_roles:
@@ -111,7 +145,24 @@ def negotiate(
         else:
             rejected.append(context)
     rejected.sort(key=lambda context: cast(int, context.context_id))
-    return dict(sorted(accepted.items())), rejected, [item for _, item in sorted(answered.items())]
+    return Outcome(
+        dict(sorted(accepted.items())),
+        rejected,
+        [item for _, item in sorted(answered.items())],
+        _extended(request, {str(context.abstract_syntax) for context in accepted.values()}, policy),
+    )
+
+
+def _extended(request: A_ASSOCIATE, accepted: Collection[str], policy: Policy) -> dict[str, bytes]:
+    """Answers to SOP Class Extended Negotiation, only for what was accepted (PS3.7 Section D.3.3.5.2)."""
+    answers = {
+        str(item.sop_class_uid): policy.extended(
+            str(item.sop_class_uid), item.service_class_application_information or b""
+        )
+        for item in request.user_information
+        if isinstance(item, SOPClassExtendedNegotiation) and str(item.sop_class_uid) in accepted
+    }
+    return {sop_class_uid: answer for sop_class_uid, answer in answers.items() if answer}
 
 
 def judge(proposed: PresentationContext, policy: Policy) -> PresentationContext:
@@ -134,17 +185,12 @@ def judge(proposed: PresentationContext, policy: Policy) -> PresentationContext:
 
 
 def _roles(
-    context: PresentationContext,
-    abstract_syntax: str,
-    proposed: dict[str, tuple[bool | None, bool | None]],
-    policy: Policy,
+    context: PresentationContext, proposed: tuple[bool | None, bool | None] | None, may: tuple[bool, bool]
 ) -> tuple[bool, bool]:
     """Set who is what in an accepted context, and say which of the peer's proposed roles hold (PS3.7 Section D.3.3.4)."""
-    if abstract_syntax not in proposed:
+    if proposed is None:
         context._as_scu, context._as_scp = False, True
         return True, False
-    wants_scu, wants_scp = (bool(role) for role in proposed[abstract_syntax])
-    may_scu, may_scp = policy.roles(abstract_syntax)
-    scu, scp = wants_scu and may_scu, wants_scp and may_scp
+    scu, scp = (bool(wanted) and allowed for wanted, allowed in zip(proposed, may, strict=True))
     context._as_scp, context._as_scu = scu, scp
     return scu, scp

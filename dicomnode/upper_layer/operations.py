@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from dicomnode.dicom.instance import StoreAnswer, StoreRequest
 from dicomnode.dicom.peer import Sender
+from dicomnode.dicom.sub_operations import SubOperations
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,66 @@ class DataSink(Protocol):
         """The instance has been answered, or never will be: let go of what came."""
 
 
+class IdentifierKind(StrEnum):
+    """The operations whose request carries an Identifier (PS3.7 Sections 9.1.2-9.1.4)."""
+
+    FIND = "C-FIND"
+    MOVE = "C-MOVE"
+    GET = "C-GET"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierRequest:
+    """A C-FIND, C-MOVE or C-GET request with its Identifier (PS3.7 Sections 9.1.2-9.1.4).
+
+    Attributes:
+        sop_class_uid: of the presentation context that carries it.
+        transfer_syntax_uid: of that context; the Identifiers of responses are encoded in it, too.
+        identifier: the data set as it came, not looked at.
+        move_destination: Move Destination (0000,0600) without outer spaces; empty unless it is a C-MOVE.
+        extended_negotiation: the service class application information that we agreed to for this SOP Class
+            (PS3.4 Sections C.5.1.1, C.5.2.1, C.5.3.1); empty when the peer proposed none.
+    """
+
+    kind: IdentifierKind
+    sop_class_uid: str
+    message_id: int
+    transfer_syntax_uid: str
+    identifier: bytes
+    move_destination: str
+    sender: Sender
+    extended_negotiation: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalAnswer:
+    """The last response to a request with an Identifier.
+
+    Attributes:
+        identifier: encoded; of C-MOVE and C-GET only, with the Failed SOP Instance UID List (0008,0058).
+        counts: of C-MOVE and C-GET; the remaining ones are told only when the status is Cancel (PS3.4 Section C.4.2.1.6).
+    """
+
+    status: int
+    offending_elements: tuple[int, ...] = ()
+    comment: str = ""
+    identifier: bytes = b""
+    counts: SubOperations | None = None
+
+
+class Exchange(Protocol):
+    """The peer, while its request is served. All methods raise `faults.Gone` when it is lost; that has to pass."""
+
+    def is_cancelled(self) -> bool:
+        """Whether a C-CANCEL for this request has come; looks at what is here, never waits."""
+
+    def matches(self, identifiers: Sequence[bytes], *, status: int) -> None:
+        """Send one Pending C-FIND response with each of these Identifiers."""
+
+    def progress(self, counts: SubOperations) -> None:
+        """Send a Pending response to a C-MOVE or C-GET."""
+
+
 class Operations(Protocol):
     """The hot operations of one listener, called in the association's own thread."""
 
@@ -77,3 +139,12 @@ class Operations(Protocol):
 
     def echo(self, sender: Sender) -> int:
         """The status of a C-ECHO (PS3.7 Section 9.1.5)."""
+
+    def find(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
+        """C-FIND (PS3.7 Section 9.1.2)."""
+
+    def move(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
+        """C-MOVE (PS3.7 Section 9.1.4)."""
+
+    def get(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
+        """C-GET (PS3.7 Section 9.1.3)."""

@@ -1,7 +1,7 @@
 """pynetdicom's service providers, pulled: no threads and no queues to poll; whoever needs a PDU reads it.
 
 What pynetdicom's ACSE and service classes call works as before: `receive_pdu` reads until there is a primitive, `send_pdu` runs the
-state machine at once, `get_msg` reads until there is a message, and asking for C-CANCEL requests looks at what has come meanwhile.
+state machine at once, `get_msg` reads until there is a message. What `messages` serves itself never gets here.
 tests/unit/upper_layer/test_seams.py holds the private names that this leans on.
 """
 
@@ -29,7 +29,6 @@ _A_ASSOCIATE_RQ = 1
 P_DATA_TF = 4
 _ASSOCIATION_REQUEST_CAME = "Evt6"
 """Of the state machine (PS3.8 Table 9-10)."""
-_MAX_CANCEL_REQUESTS = 10
 _FOREVER_S = 10 * 365 * 86400.0
 
 
@@ -154,18 +153,7 @@ class PulledDIMSE(DIMSEServiceProvider):
 
     def __init__(self, assoc: PulledAssociation) -> None:
         self._pulled = assoc
-        self._cancel_requests: dict[int, Any] = {}
         super().__init__(assoc)
-
-    @property
-    def cancel_req(self) -> dict[int, Any]:
-        """C-CANCEL requests, also those that have come since anybody looked."""
-        self._pulled.read_what_has_come()
-        return self._cancel_requests
-
-    @cancel_req.setter
-    def cancel_req(self, requests: dict[int, Any]) -> None:
-        self._cancel_requests = requests
 
     def get_msg(self, block: bool = False) -> Any:  # noqa: FBT001, FBT002 - theirs
         """The next message; reads until there is one, at most the DIMSE timeout."""
@@ -198,7 +186,5 @@ class PulledDIMSE(DIMSEServiceProvider):
             request = message.message_to_primitive()
         except Exception as error:  # whatever their decoder stumbles over is the peer's fault
             raise Violation("DIMSE message is malformed", INVALID_PARAMETER) from error
-        if not isinstance(request, C_CANCEL):
+        if not isinstance(request, C_CANCEL):  # nobody asked us for anything that it could cancel
             self.msg_queue.put((cast(int, message.context_id), request))
-        elif len(self._cancel_requests) < _MAX_CANCEL_REQUESTS:
-            self._cancel_requests[cast(int, request.MessageIDBeingRespondedTo)] = request

@@ -7,7 +7,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,16 @@ from dicomnode.dicom import status
 from dicomnode.dicom.instance import StoreAnswer, StoreRequest
 from dicomnode.dicom.peer import Sender
 from dicomnode.upper_layer import Acceptor, UpperLayerSettings
-from dicomnode.upper_layer.operations import AssociationRequest, DataSink, Ending
+from dicomnode.upper_layer.operations import (
+    AssociationRequest,
+    DataSink,
+    Ending,
+    Exchange,
+    FinalAnswer,
+    IdentifierRequest,
+)
+
+Serve = Callable[[IdentifierRequest, Exchange], FinalAnswer]
 
 
 class EveryContext:
@@ -36,8 +45,11 @@ class EveryContext:
     def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
         return ExplicitVRLittleEndian if ExplicitVRLittleEndian in proposed else None
 
-    def roles(self, abstract_syntax: str) -> tuple[bool, bool]:
+    def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
         return True, True
+
+    def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
+        return offered[:2]
 
 
 class Bytes:
@@ -72,6 +84,7 @@ class Everybody:
     endings: list[tuple[Ending, str]] = field(default_factory=list)
     stored: list[tuple[StoreRequest, bytes]] = field(default_factory=list)
     sinks: list[Bytes] = field(default_factory=list)
+    serve: Serve = lambda request, exchange: FinalAnswer(status.SUCCESS)
 
     def admit(self, request: AssociationRequest) -> Admitted:
         return Admitted(Sender(request.calling_ae_title, request.called_ae_title, request.address, None), self.endings)
@@ -87,6 +100,15 @@ class Everybody:
 
     def echo(self, sender: Sender) -> int:
         return status.SUCCESS
+
+    def find(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
+        return self.serve(request, exchange)
+
+    def move(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
+        return self.serve(request, exchange)
+
+    def get(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
+        return self.serve(request, exchange)
 
 
 @dataclass
@@ -107,10 +129,12 @@ def listen() -> Iterator[Listen]:
     ended = threading.Event()
     running: list[tuple[threading.Thread, Acceptor]] = []
 
-    def start(evt_handlers: Sequence[EventHandlerType] = (), **settings: float) -> Node:
+    def start(evt_handlers: Sequence[EventHandlerType] = (), *, serve: Serve | None = None, **settings: float) -> Node:
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)
         operations = Everybody()
+        if serve is not None:
+            operations.serve = serve
         acceptor = Acceptor(
             listener,
             ae=AE("NODE"),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from factories import ct
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE, build_context, build_role, evt
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation,
     SOPClassCommonExtendedNegotiation,
-    SOPClassExtendedNegotiation,
     UserIdentityNegotiation,
 )
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -82,151 +80,6 @@ def test_instance_arrives_byte_for_byte(listen: Any) -> None:
     assert (request.sop_instance_uid, request.sop_class_uid) == (instance.SOPInstanceUID, CTImageStorage)
     assert (request.move_originator_ae_title, request.move_originator_message_id) == ("MOVER", 7)
     assert instance.PixelData in data
-
-
-def test_instances_go_on_beside_other_messages(listen: Any) -> None:
-    def on_find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-        yield 0xFF00, identifier(PatientID=event.identifier.PatientID)
-
-    node = listen([(evt.EVT_C_FIND, on_find)])
-    association = associate(node.port, CTImageStorage, FIND, Verification)
-    for number in range(5):
-        assert association.send_c_store(ct()).Status == 0
-        answers = list(association.send_c_find(identifier(PatientID=str(number)), FIND))
-        assert [answer.PatientID for _, answer in answers if answer] == [str(number)]
-        assert association.send_c_echo().Status == 0
-    association.release()
-    assert len(node.operations.stored) == 5
-
-
-# -- C-FIND, C-MOVE, C-GET -------------------------------------------------------------------------------------------
-
-
-def test_find_gives_many_responses(listen: Any) -> None:
-    def on_find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-        assert event.assoc.requestor.ae_title == "PEER"
-        for number in range(500):
-            yield 0xFF00, identifier(PatientID=str(number))
-
-    node = listen([(evt.EVT_C_FIND, on_find)])
-    association = associate(node.port, FIND)
-    answers = list(association.send_c_find(identifier(PatientID=""), FIND))
-    association.release()
-    assert [answer.PatientID for _, answer in answers if answer] == [str(number) for number in range(500)]
-    assert answers[-1][0].Status == 0
-
-
-def test_find_stops_when_it_is_cancelled(listen: Any) -> None:
-    goes_on = threading.Event()
-
-    def on_find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-        for number in range(100_000):
-            if event.is_cancelled:
-                yield 0xFE00, None
-                return
-            yield 0xFF00, identifier(PatientID=str(number))
-            goes_on.wait(0.001)
-
-    node = listen([(evt.EVT_C_FIND, on_find)])
-    association = associate(node.port, FIND)
-    statuses = []
-    for status, _ in association.send_c_find(identifier(PatientID=""), FIND, msg_id=5):
-        statuses.append(status.Status)
-        if len(statuses) == 10:
-            association.send_c_cancel(5, query_model=FIND)
-    assert statuses[-1] == 0xFE00
-    assert len(statuses) < 5000
-    status, _ = next(association.send_c_find(identifier(PatientID=""), FIND, msg_id=6))  # one cancel, one query
-    assert status.Status == 0xFF00
-    association.abort()
-
-
-def test_find_ends_when_the_peer_aborts(listen: Any) -> None:
-    asked: list[int] = []
-
-    def on_find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-        for number in range(1_000_000):
-            asked.append(number)
-            if event.is_cancelled:
-                yield 0xFE00, None
-                return
-            yield 0xFF00, identifier(PatientID=str(number))
-
-    node = listen([(evt.EVT_C_FIND, on_find)])
-    association = associate(node.port, FIND)
-    next(association.send_c_find(identifier(PatientID=""), FIND))
-    association.abort()
-    wait_for(lambda: node.acceptor.associations == 0)
-    assert len(asked) < 1_000_000
-    assert str(node.operations.endings[0][0]) in ("aborted by peer", "connection lost")
-
-
-def test_get_sends_instances_over_the_same_association(listen: Any) -> None:
-    instances = [ct() for _ in range(20)]
-    got: list[str] = []
-
-    def on_get(event: evt.Event) -> Iterator[Any]:
-        yield len(instances)
-        for instance in instances:
-            yield 0xFF00, instance
-
-    def on_store(event: evt.Event) -> int:
-        got.append(event.dataset.SOPInstanceUID)
-        return 0
-
-    node = listen([(evt.EVT_C_GET, on_get)])
-    association = associate(
-        node.port,
-        GET,
-        CTImageStorage,
-        ext_neg=[build_role(CTImageStorage, scp_role=True)],
-        evt_handlers=[(evt.EVT_C_STORE, on_store)],
-    )
-    statuses = [status for status, _ in association.send_c_get(identifier(StudyInstanceUID="1"), GET)]
-    association.release()
-    assert got == [instance.SOPInstanceUID for instance in instances]
-    assert (statuses[-1].Status, statuses[-1].NumberOfCompletedSuboperations) == (0, 20)
-    assert node.operations.stored == []
-
-
-def test_peer_in_both_roles_also_sends(listen: Any) -> None:
-    node = listen()
-    association = associate(
-        node.port, CTImageStorage, ext_neg=[build_role(CTImageStorage, scu_role=True, scp_role=True)]
-    )
-    assert association.send_c_store(ct()).Status == 0
-    association.release()
-    assert len(node.operations.stored) == 1
-
-
-def test_peer_that_only_receives_sends_nothing_to_us(listen: Any) -> None:
-    node = listen()
-    association = associate(node.port, CTImageStorage, ext_neg=[build_role(CTImageStorage, scp_role=True)])
-    association.accepted_contexts[0]._as_scu = True  # the peer breaks what was agreed on
-    assert association.send_c_store(ct()).Status >= 0xC000
-    assert node.operations.stored == []
-    association.release()
-
-
-def test_move_sends_to_the_destination(listen: Any) -> None:
-    target = listen()
-    instances = [ct() for _ in range(5)]
-
-    def on_move(event: evt.Event) -> Iterator[Any]:
-        assert event.move_destination == "TARGET"
-        yield "127.0.0.1", target.port, {"contexts": [build_context(CTImageStorage, ExplicitVRLittleEndian)]}
-        yield len(instances)
-        for instance in instances:
-            yield 0xFF00, instance
-
-    node = listen([(evt.EVT_C_MOVE, on_move)])
-    association = associate(node.port, MOVE)
-    statuses = [status for status, _ in association.send_c_move(identifier(StudyInstanceUID="1"), "TARGET", MOVE)]
-    association.release()
-    assert (statuses[-1].Status, statuses[-1].NumberOfCompletedSuboperations) == (0, 5)
-    assert [request.sop_instance_uid for request, _ in target.operations.stored] == [
-        instance.SOPInstanceUID for instance in instances
-    ]
 
 
 # -- N-services --------------------------------------------------------------------------------------------------------
@@ -300,18 +153,6 @@ def test_user_identity_is_asked_for(listen: Any, *, is_valid: bool) -> None:
     if is_valid:
         assert association.acceptor.user_identity.server_response == b"welcome"
         association.release()
-
-
-def test_sop_class_extended_negotiation_is_answered(listen: Any) -> None:
-    def on_extended(event: evt.Event) -> dict[str, bytes]:
-        return dict(event.app_info)
-
-    extended = SOPClassExtendedNegotiation()
-    extended.sop_class_uid, extended.service_class_application_information = FIND, b"\x01\x01"
-    node = listen([(evt.EVT_SOP_EXTENDED, on_extended)])
-    association = associate(node.port, FIND, ext_neg=[extended])
-    assert association.acceptor.sop_class_extended == {FIND: b"\x01\x01"}
-    association.release()
 
 
 def test_sop_class_common_extended_negotiation_is_taken(listen: Any) -> None:

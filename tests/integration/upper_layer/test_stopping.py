@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
@@ -130,31 +129,3 @@ def _until_readable(ends: TlsEnds) -> None:
     poll = select.poll()
     poll.register(ends.connection._socket, select.POLLIN)
     assert poll.poll(10_000)
-
-
-def test_query_whose_peer_cancels_hears_of_it(listen: Any) -> None:
-    cancelled: list[bool] = []
-
-    def answer(event: Any) -> Iterator[tuple[int, Dataset | None]]:
-        while not event.is_cancelled:
-            yield 0xFF00, identifier()
-        cancelled.append(True)
-        yield 0xFE00, None
-
-    node = listen([(evt.EVT_C_FIND, answer)])
-    ae = AE("PEER")
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
-    ae.add_requested_context(FIND, "1.2.840.10008.1.2.1")
-    association = ae.associate("127.0.0.1", node.port)
-    responses = association.send_c_find(identifier(), FIND)
-    assert next(responses)[0].Status == 0xFF00
-    association.send_c_cancel(1, query_model=FIND)
-    assert [status.Status for status, _ in responses][-1] == 0xFE00
-    association.release()
-    assert cancelled == [True]
-
-
-def identifier() -> Dataset:
-    dataset = Dataset()
-    dataset.QueryRetrieveLevel, dataset.PatientID = "STUDY", ""
-    return dataset

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 from pydicom.uid import UID
 from pynetdicom import AE
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu_items import SOPClassExtendedNegotiationSubItem
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
+    AsynchronousOperationsWindowNegotiation,
     ImplementationClassUIDNotification,
     MaximumLengthNotification,
     SCP_SCU_RoleSelectionNegotiation,
@@ -45,8 +47,11 @@ class TableOfSupported:
     def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
         return next((uid for uid in self.table[abstract_syntax][0] if uid in proposed), None)
 
-    def roles(self, abstract_syntax: str) -> tuple[bool, bool]:
+    def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
         return self.table[abstract_syntax][1]
+
+    def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
+        return offered[:1]
 
     def contexts(self) -> list[PresentationContext]:
         """The same for pynetdicom."""
@@ -130,10 +135,10 @@ def test_outcome_is_the_one_of_pynetdicom(seed: int) -> None:
         policy.contexts(),
         roles,  # type: ignore[arg-type]
     )
-    accepted, rejected, our_roles = negotiate(asked, policy)
-    assert [facts(context) for context in accepted.values()] == [facts(c) for c in theirs if c.result == 0]
-    assert [facts(context)[:2] for context in rejected] == [facts(c)[:2] for c in theirs if c.result != 0]
-    assert [(item.sop_class_uid, item.scu_role, item.scp_role) for item in our_roles] == [
+    ours = negotiate(asked, policy)
+    assert [facts(context) for context in ours.accepted.values()] == [facts(c) for c in theirs if c.result == 0]
+    assert [facts(context)[:2] for context in ours.rejected] == [facts(c)[:2] for c in theirs if c.result != 0]
+    assert [(item.sop_class_uid, item.scu_role, item.scp_role) for item in ours.roles] == [
         (item.sop_class_uid, item.scu_role, item.scp_role) for item in their_roles
     ]
 
@@ -146,18 +151,18 @@ def test_remembered_answer_is_the_negotiated_one(seed: int) -> None:
     assert known is not None
     answer = A_ASSOCIATE_AC()
     answer.decode(known.response()[1])
-    accepted, rejected, roles = negotiate(asked, policy)
+    agreed = negotiate(asked, policy)
     assert [(item.context_id, item.result) for item in answer.presentation_context] == [
-        (context.context_id, context.result) for context in (*accepted.values(), *rejected)
+        (context.context_id, context.result) for context in (*agreed.accepted.values(), *agreed.rejected)
     ]
     for item in answer.presentation_context:
         if item.result == 0:
-            assert item.transfer_syntax == accepted[item.context_id].transfer_syntax[0]
+            assert item.transfer_syntax == agreed.accepted[item.context_id].transfer_syntax[0]
     assert answer.user_information is not None
     assert answer.user_information.maximum_length == 131072
     assert [
         (uid, bool(item.scu_role), bool(item.scp_role)) for uid, item in answer.user_information.role_selection.items()
-    ] == [(item.sop_class_uid, item.scu_role, item.scp_role) for item in roles]
+    ] == [(item.sop_class_uid, item.scu_role, item.scp_role) for item in agreed.roles]
 
 
 @pytest.fixture
@@ -189,10 +194,26 @@ def test_proposals_do_not_mix(agreements: Agreements) -> None:
 
 def test_what_handlers_decide_on_is_negotiated_each_time(agreements: Agreements) -> None:
     asked = request([(1, CLASSES[0], [EXPLICIT])])
-    item = SOPClassExtendedNegotiation()
-    item.sop_class_uid, item.service_class_application_information = UID(CLASSES[0]), b"\x01"
+    item = AsynchronousOperationsWindowNegotiation()
+    item.maximum_number_operations_invoked = item.maximum_number_operations_performed = 5
     asked.user_information = [*asked.user_information, item]
     assert agreements.request(memoryview(body(asked))) is None
+
+
+def test_extended_negotiation_is_answered_for_what_was_accepted_only(agreements: Agreements) -> None:
+    asked = request([(1, CLASSES[0], [EXPLICIT]), (3, CLASSES[1], [EXPLICIT])])
+    for uid in CLASSES[:2]:
+        item = SOPClassExtendedNegotiation()
+        item.sop_class_uid, item.service_class_application_information = UID(uid), b"\x01\x01"
+        asked.user_information = [*asked.user_information, item]
+    known = agreements.request(memoryview(body(asked)))
+    assert known is not None
+    assert known.agreement.extended == {CLASSES[0]: b"\x01"}
+    answer = A_ASSOCIATE_AC()
+    answer.decode(known.response()[1])
+    assert answer.user_information is not None
+    items = [item for item in answer.user_information.user_data if isinstance(item, SOPClassExtendedNegotiationSubItem)]
+    assert [(item.uid, item.app_info) for item in items] == [(CLASSES[0], b"\x01")]
 
 
 @pytest.mark.parametrize("titles", [b" " * 32, b"NODE".ljust(16) + b" " * 16, b"\xff" * 32])

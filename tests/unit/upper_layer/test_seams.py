@@ -23,7 +23,6 @@ import dicomnode.upper_layer
 METHODS = [
     (ACSE, "_negotiate_as_acceptor", ["self"]),
     (ACSE, "_check_user_identity", ["self"]),
-    (ACSE, "_check_sop_class_extended", ["self"]),
     (ACSE, "_check_sop_class_common_extended", ["self"]),
     (ACSE, "_check_async_ops", ["self"]),
     (ACSE, "send_abort", ["self", "source"]),
@@ -71,7 +70,7 @@ ATTRIBUTES = {
         "dimse",
     ],
     "dul": ["_recv_pdu", "_kill_thread", "_assoc", "event_queue", "to_user_queue", "state_machine", "socket"],
-    "dimse": ["cancel_req", "message", "msg_queue", "_assoc"],
+    "dimse": ["message", "msg_queue", "_assoc"],
     "acceptor": ["_common_ext", "primitive", "address_info", "maximum_length", "implementation_version_name"],
     "requestor": ["primitive", "ae_title", "user_identity", "asynchronous_operations", "address_info"],
 }

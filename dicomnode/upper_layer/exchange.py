@@ -1,0 +1,154 @@
+"""Requests with Identifiers, served one after the other, each together with the peer that waits for its responses."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from dicomnode.dicom import status
+from dicomnode.dicom.sub_operations import SubOperations
+from dicomnode.upper_layer import commands, pdus
+from dicomnode.upper_layer.faults import Gone, Violation
+from dicomnode.upper_layer.operations import FinalAnswer, IdentifierKind, IdentifierRequest
+
+if TYPE_CHECKING:
+    from dicomnode.upper_layer.association import PulledAssociation
+
+log = structlog.get_logger()
+
+_MAX_WAITING: Final = 16
+_MEBIBYTE: Final = 1024 * 1024
+_COMMAND_FIELDS: Final = {
+    IdentifierKind.FIND: commands.C_FIND_RQ,
+    IdentifierKind.MOVE: commands.C_MOVE_RQ,
+    IdentifierKind.GET: commands.C_GET_RQ,
+}
+
+
+class Exchanges:
+    """The requests of one association: the one that is served, and those that came meanwhile."""
+
+    def __init__(self, association: PulledAssociation) -> None:
+        self._association = association
+        self._waiting: deque[tuple[int, IdentifierRequest]] = deque()
+        self._served: IdentifierRequest | None = None
+        self.cancelled: set[int] = set()
+        """Message IDs of requests that are here."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much waits as may."""
+        size_bytes = sum(len(request.identifier) for _, request in self._waiting)
+        return (
+            len(self._waiting) >= _MAX_WAITING
+            or size_bytes >= self._association.settings.maximum_message_mb * _MEBIBYTE
+        )
+
+    def add(self, context_id: int, request: IdentifierRequest) -> None:
+        """Keep a request until those before it are answered."""
+        self._waiting.append((context_id, request))
+
+    def cancel(self, message_id: int | None) -> None:
+        """A C-CANCEL came (PS3.7 Section 9.3.2.3); one for a request that is answered already means nothing."""
+        here = [request.message_id for _, request in self._waiting]
+        if self._served is not None:
+            here.append(self._served.message_id)
+        if message_id in here:
+            self.cancelled.add(message_id)
+
+    def serve(self) -> None:
+        """Answer all requests that are here.
+
+        Raises:
+            Gone: the peer is lost.
+            Violation: it broke the protocol meanwhile.
+        """
+        while self._waiting and not self._association.is_over:
+            context_id, request = self._waiting.popleft()
+            self._served = request
+            exchange = PeerExchange(self._association, context_id, request)
+            try:
+                exchange.answer(self._answer(request, exchange))
+            except Gone as gone:
+                if isinstance(gone.__cause__, Violation):
+                    raise gone.__cause__ from None
+                raise
+            finally:
+                self._served = None
+                self.cancelled.discard(request.message_id)
+
+    def _answer(self, request: IdentifierRequest, exchange: PeerExchange) -> FinalAnswer:
+        operations = self._association.operations
+        try:
+            match request.kind:
+                case IdentifierKind.FIND:
+                    return operations.find(request, exchange)
+                case IdentifierKind.MOVE:
+                    return operations.move(request, exchange)
+                case IdentifierKind.GET:
+                    return operations.get(request, exchange)
+        except Gone:
+            raise
+        except Exception:  # a bug of ours costs this operation, not the association
+            log.exception(
+                "operation.failed", operation=str(request.kind), calling_ae_title=request.sender.calling_ae_title
+            )
+            return FinalAnswer(status.UNABLE_TO_PROCESS)
+
+
+class PeerExchange:
+    """The peer of one request; see `operations.Exchange`."""
+
+    def __init__(self, association: PulledAssociation, context_id: int, request: IdentifierRequest) -> None:
+        self._association = association
+        self._context_id = context_id
+        self._request = request
+        ours = association.settings.maximum_pdu_bytes
+        self._maximum_length = min(association.requestor.maximum_length or ours, ours)
+
+    def is_cancelled(self) -> bool:
+        """Whether a C-CANCEL for this request has come."""
+        try:
+            self._association.read_what_has_come()
+        except Violation as violation:
+            raise Gone(str(violation)) from violation
+        if self._association.is_over:
+            raise Gone("association has ended")
+        return self._request.message_id in self._association.exchanges.cancelled
+
+    def matches(self, identifiers: Sequence[bytes], *, status: int) -> None:
+        """Send one Pending C-FIND response with each of these Identifiers."""
+        command = self._command(FinalAnswer(status), has_identifier=True)
+        self._send(pdus.messages(self._context_id, command, identifiers, self._maximum_length))
+
+    def progress(self, counts: SubOperations) -> None:
+        """Send a Pending response to a C-MOVE or C-GET."""
+        self.answer(FinalAnswer(status.PENDING, counts=counts))
+
+    def answer(self, answer: FinalAnswer) -> None:
+        """Send a response, the final one but for `progress`."""
+        command = self._command(answer, has_identifier=bool(answer.identifier))
+        self._send(b"".join(pdus.fragmented(self._context_id, command, answer.identifier, self._maximum_length)))
+
+    def _command(self, answer: FinalAnswer, *, has_identifier: bool) -> bytes:
+        return commands.identifier_response(
+            _COMMAND_FIELDS[self._request.kind],
+            self._request.sop_class_uid,
+            self._request.message_id,
+            answer.status,
+            has_identifier=has_identifier,
+            offending_elements=answer.offending_elements,
+            comment=answer.comment,
+            counts=answer.counts,
+        )
+
+    def _send(self, data: bytes) -> None:
+        if self._association.is_over:
+            raise Gone("association has ended")
+        try:
+            self._association.connection.send(data)
+        except Violation as violation:
+            raise Gone(str(violation)) from violation
