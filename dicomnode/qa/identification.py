@@ -41,7 +41,7 @@ def other_sop_instance(subject: Subject) -> Iterator[Hit]:
 
 
 def no_uids(subject: Subject) -> Iterator[Hit]:
-    """A UID has other characters than digits and dots, or too many."""
+    """A UID is no numbers with dots between them: other characters, an empty component; or it has more than 64 characters."""
     for tag in INDEXING_UIDS:
         uid = subject.uid(tag)
         if uid and _form(uid) is _Form.NONE:
@@ -49,7 +49,7 @@ def no_uids(subject: Subject) -> Iterator[Hit]:
 
 
 def loose_uids(subject: Subject) -> Iterator[Hit]:
-    """A UID breaks the finer rules: no leading zeros, no empty component, at least two of them."""
+    """A UID breaks the finer rules: no leading zeros, at least two components."""
     for tag in INDEXING_UIDS:
         uid = subject.uid(tag)
         if uid and _form(uid) is _Form.LOOSE:
@@ -79,17 +79,17 @@ class _Form(Enum):
 
     STRICT = auto()
     LOOSE = auto()
-    """Digits and dots, of which it can still be told from others."""
+    """Numbers with dots between them, by which it can still be told from others."""
     NONE = auto()
 
 
 _MAX_LENGTH = 64
-_CHARACTERS = re.compile(r"[0-9.]+")
+_LOOSE = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _STRICT = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
 
 
 @lru_cache(maxsize=4096)
 def _form(uid: str) -> _Form:
-    if len(uid) > _MAX_LENGTH or not _CHARACTERS.fullmatch(uid):
+    if len(uid) > _MAX_LENGTH or not _LOOSE.fullmatch(uid):
         return _Form.NONE
     return _Form.STRICT if _STRICT.fullmatch(uid) else _Form.LOOSE

@@ -371,7 +371,7 @@ def test_uid_with_path_characters_or_of_bad_length_never_becomes_a_path(watched:
 def test_uid_of_dots_never_becomes_a_path(watched: Watched) -> None:
     dataset = ct(StudyInstanceUID="..", SeriesInstanceUID=".", SOPInstanceUID="..")
     with associated(watched) as peer:
-        peer.store("..", dataset_bytes(dataset))
+        assert peer.store("..", dataset_bytes(dataset)) == 0xB007
         assert peer.release() == A_RELEASE_RP
     inside = [path.relative_to(watched.node.data / "files").parts for path in watched.node.files()]
     assert not [parts for parts in inside if len(parts) != 3 or any(part.startswith(".") for part in parts)]

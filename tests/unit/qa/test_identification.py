@@ -55,7 +55,11 @@ def test_quarantines_another_sop_instance_than_the_requests(named: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "uid", ["1.2.3a", "../../etc/passwd", "1.2\\1.3", "1 .2", "1." + "2" * 63, "\xfc.1", "1" * 3000]
+    "uid",
+    [
+        *("1.2.3a", "../../etc/passwd", "1.2\\1.3", "1 .2", "1." + "2" * 63, "\xfc.1", "1" * 3000),
+        *(".", "..", "1..2", ".1.2", "1.2."),
+    ],
 )
 @pytest.mark.parametrize(
     ("tag", "keyword"), [(SOP_INSTANCE, "SOPInstanceUID"), (STUDY, "StudyInstanceUID"), (SERIES, "SeriesInstanceUID")]
@@ -69,7 +73,7 @@ def test_quarantines_what_is_no_uid(tag: int, keyword: str, uid: str) -> None:
     }
 
 
-@pytest.mark.parametrize("uid", ["1.2.03", "1..2", ".1.2", "1.2.", "12"])
+@pytest.mark.parametrize("uid", ["1.2.03", "00.1", "12"])
 def test_remarks_on_a_uid_with_wrong_components(uid: str) -> None:
     assert told(judge({STUDY: text(STUDY, "UI", uid)})) == {
         "core.uid-strict": (Severity.WARN, (STUDY,), "StudyInstanceUID breaks the rules for components")
