@@ -157,8 +157,13 @@ class Storage:
                 return replace(added, outcome=Outcome.SAME_CONTENT, findings=received.verdict.findings)
             if self._settings.duplicates is DuplicatePolicy.REJECT:
                 return replace(added, findings=(*received.verdict.findings, self._validation.refused_duplicate()))
-            replaces = added.existing.digest if self._settings.duplicates is DuplicatePolicy.REPLACE else None
-            on_conflict = replace(on_conflict, other_content=self._validation.other_content(), replaces=replaces)
+            here = added.existing.digest
+            on_conflict = replace(
+                on_conflict,
+                other_content=self._validation.other_content(),
+                replaces=here if self._settings.duplicates is DuplicatePolicy.REPLACE else None,
+                compared_with=here,
+            )
 
     def _holds(self, existing: Existing, request: StoreRequest, reception: Reception) -> bool:
         """Whether what is here has the content of what came, maybe in another encoding; and whether it really is here."""
