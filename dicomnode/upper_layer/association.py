@@ -38,8 +38,8 @@ _LINGER_S = 2.0
 """Time for a peer to read the last PDU and close."""
 _APPLICATION_CONTEXT_NOT_SUPPORTED = (1, 1, 2)
 """A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)."""
-_MAX_CONTROL_PDU_BYTES = 64 * 1024
-"""Room for an A-ASSOCIATE-RQ with 128 contexts of 30 transfer syntaxes each."""
+_MAX_CONTROL_PDU_BYTES = 256 * 1024
+"""Room for an A-ASSOCIATE-RQ with 128 contexts of 30 transfer syntaxes each: about 110 KB."""
 
 
 class PulledAssociation(Association):
@@ -209,9 +209,12 @@ class PulledAssociation(Association):
         self._kill = True
         self.is_established = False
         self.dul.kill_dul()
-        self.messages.discard()
-        if self._admission is not None:
-            self._admission.end(ending, reason)
+        try:
+            self.messages.discard()
+            if self._admission is not None:
+                self._admission.end(ending, reason)
+        except Exception:  # a bug of ours; the connection is closed all the same
+            log.exception("association.failed", address=self._address)
         has_said_last = ending in (Ending.RELEASED, Ending.REJECTED) or (
             ending is Ending.ABORTED_BY_US and self.is_aborted
         )

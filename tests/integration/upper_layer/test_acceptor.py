@@ -36,8 +36,39 @@ def test_connection_that_ends_at_once_leaves_nothing(listen: Any) -> None:
     node = listen()
     for _ in range(50):
         socket.create_connection(("127.0.0.1", node.port)).close()
+    wait_until_empty(node)
+    assert node.operations.endings == []
+
+
+def test_largest_proposal_of_a_real_sender_is_answered(listen: Any) -> None:
+    node = listen()
+    ae = AE("PEER")
+    for number in range(128):
+        others = [f"1.2.840.10008.1.2.4.{1000 + other}" for other in range(29)]
+        ae.add_requested_context(f"1.2.840.10008.5.1.4.1.1.{1000 + number}.1", [*others, "1.2.840.10008.1.2.1"])
+    association = ae.associate("127.0.0.1", node.port)
+    assert len(association.accepted_contexts) == 128
+    association.release()
+
+
+def test_connection_is_closed_even_if_the_end_cannot_be_told(listen: Any) -> None:
+    node = listen()
+
+    class Broken(list[object]):
+        def append(self, ending: object) -> None:
+            raise ZeroDivisionError
+
+    node.operations.endings = Broken()
+    ae = AE("PEER")
+    ae.add_requested_context(Verification, "1.2.840.10008.1.2.1")
+    association = ae.associate("127.0.0.1", node.port)
+    association.release()
+    assert association.is_released
+    wait_until_empty(node)
+
+
+def wait_until_empty(node: Any) -> None:
     deadline = time.monotonic() + 10
     while node.acceptor.associations:
         assert time.monotonic() < deadline, "associations are left"
         time.sleep(0.01)
-    assert node.operations.endings == []
