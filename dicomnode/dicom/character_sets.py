@@ -121,6 +121,8 @@ class CharacterSet:
             return text.encode("ascii")
         if len(self.terms) > 1 and self.terms[0] not in _WITHOUT_EXTENSIONS:
             return self._encode_extended(text, _RESETS_IN_NAMES if is_name else _RESETS)
+        if self.terms[:1] and self.terms[0] in _WITHOUT_EXTENSIONS:
+            return _encode_character(text, self.codec)
         pieces = [_encode_character(character, self._first_codec) for character in text]
         return None if None in pieces else b"".join(piece for piece in pieces if piece is not None)
 
