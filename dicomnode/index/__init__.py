@@ -1,9 +1,11 @@
 """What the node holds: the only folder that knows SQL."""
 
+from dicomnode.index.finding import Found
 from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
 from dicomnode.index.preparation import PrepareReport
 from dicomnode.index.quarantine import Quarantine, QuarantineEntry
+from dicomnode.index.selection import StoredInstance
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow
 
@@ -11,6 +13,7 @@ __all__ = [
     "Added",
     "Durability",
     "Existing",
+    "Found",
     "Index",
     "IndexSettings",
     "Instances",
@@ -19,6 +22,7 @@ __all__ = [
     "PrepareReport",
     "Quarantine",
     "QuarantineEntry",
+    "StoredInstance",
     "StudyFilter",
     "StudyRow",
     "Summary",

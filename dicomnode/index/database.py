@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dicomnode.errors import IndexUnavailableError
+from dicomnode.index import functions
 from dicomnode.index.settings import IndexSettings
 
 DATABASE_NAME = "index.sqlite"
@@ -107,6 +108,7 @@ class Connections:
                 f"cache_size = -{cache_kib}",
             ):
                 connection.execute(f"PRAGMA {pragma}")
+            functions.install(connection)
         except sqlite3.Error as error:
             connection.close()
             raise IndexUnavailableError(f"index cannot be opened: {error}", rolled_back=True) from error

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from peewee import SQL, fn
 
+from dicomnode.dicom.identifier import Identifier, Selection
 from dicomnode.index.database import Connections
+from dicomnode.index.finding import Found, find
 from dicomnode.index.instances import Instances
 from dicomnode.index.preparation import PrepareReport, prepare
 from dicomnode.index.quarantine import Quarantine
 from dicomnode.index.schema import QUARANTINED, REFUSED, WITHOUT_SERIES, Instance, Patient, Study, compiled
+from dicomnode.index.selection import StoredInstance, select
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow, studies
 from dicomnode.index.writer import Writer
@@ -95,6 +98,21 @@ class Index:
             IndexUnavailableError: the index cannot be read.
         """
         return studies(self._connections, filters, limit)
+
+    def find(self, identifier: Identifier, return_tags: Sequence[int]) -> Found:
+        """The patients, studies, series or instances that match a query, with what the index has of ``return_tags``.
+
+        What is read comes page by page out of ``pages``, which raises IndexUnavailableError when the index cannot be read.
+        """
+        return find(self._connections, identifier, return_tags)
+
+    def select(self, selection: Selection) -> list[StoredInstance]:
+        """The accepted instances that a retrieve request selects, series by series in the order in which they came.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        return select(self._connections, selection)
 
     def summary(self) -> Summary:
         """How much the node holds.

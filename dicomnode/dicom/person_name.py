@@ -1,0 +1,81 @@
+"""Names of persons as they are compared (PS3.4 Section C.2.2.2.4 leaves it to the implementation, PS3.5 Section 6.2.1).
+
+A name has up to three component groups, alphabetic=ideographic=phonetic. A key without ``=`` matches any one of them, a key with it
+matches group by group. Upper and lower case, accents, width and composed forms of letters do not count, nor do spaces around a
+component and what a name may leave out at its end (``^``). An absent component is what ``*`` matches: ``DOE^*`` finds ``Doe``.
+
+Fuzzy, once negotiated, compares words: each word of the key must begin some word of one group, whatever their order.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+GROUPS: Final = 3
+_WORDS: Final = re.compile(r"[^\s^,]+")
+
+
+def fold(text: str) -> str:
+    """``text`` without what names are not told apart by: case, accents and how Unicode composes a letter.
+
+    Marks of other scripts stay: in Japanese a voiced sound is another letter.
+    """
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
+    return unicodedata.normalize("NFC", "".join(one for one in decomposed if not "\u0300" <= one <= "\u036f"))
+
+
+def name_groups(name: str) -> tuple[str, str, str]:
+    """The three component groups as they are compared; what is not there is empty."""
+    alphabetic, ideographic, phonetic = ([*map(_group, name.split("=")), "", "", ""])[:GROUPS]
+    return alphabetic, ideographic, phonetic
+
+
+@lru_cache(maxsize=1024)
+def group_patterns(group: str) -> tuple[str, ...]:
+    """What a key's component group matches, as patterns of which one must fit."""
+    shortened = group
+    while shortened.endswith("^*"):
+        shortened = shortened[:-2].rstrip("^")
+    if shortened == group or not shortened:
+        return (group,)
+    return f"{shortened}^*", shortened
+
+
+def name_matches(key: str, *, fuzzy: bool) -> Callable[[str], bool]:
+    """Whether a stored name matches the key."""
+    groups = name_groups(key)
+    tests = [_fuzzy_test(group) if fuzzy else _test(group) for group in groups]
+    if "=" not in key.rstrip("= "):
+        return lambda name: any(tests[0](group) for group in name_groups(name) if group)
+
+    def by_group(name: str) -> bool:
+        return all(
+            test(stored) for wanted, test, stored in zip(groups, tests, name_groups(name), strict=True) if wanted
+        )
+
+    return by_group
+
+
+def _group(text: str) -> str:
+    return "^".join(component.strip() for component in fold(text).split("^")).rstrip("^")
+
+
+def _test(group: str) -> Callable[[str], bool]:
+    pattern = re.compile("|".join(map(wildcard_regex, group_patterns(group))), re.DOTALL)
+    return lambda stored: pattern.fullmatch(stored) is not None
+
+
+def _fuzzy_test(group: str) -> Callable[[str], bool]:
+    words = [re.compile(wildcard_regex(word), re.DOTALL) for word in _WORDS.findall(group)]
+    return lambda stored: all(any(word.match(one) for one in _WORDS.findall(stored)) for word in words)
+
+
+def wildcard_regex(value: str) -> str:
+    """``*`` as any characters, ``?`` as one (PS3.4 Section C.2.2.2.4)."""
+    return re.sub(r"\\\*|\\\?", lambda match: ".*" if match[0] == r"\*" else ".", re.escape(value))

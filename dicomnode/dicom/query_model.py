@@ -1,0 +1,115 @@
+"""The Query/Retrieve information models: their SOP Classes, levels and keys (PS3.4 Sections C.3 and C.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES
+
+QUERY_RETRIEVE_LEVEL: Final = 0x00080052
+PATIENT_ID: Final = 0x00100020
+
+
+class Level(StrEnum):
+    """Query/Retrieve Level (0008,0052), from the top down."""
+
+    PATIENT = "PATIENT"
+    STUDY = "STUDY"
+    SERIES = "SERIES"
+    IMAGE = "IMAGE"
+
+
+class Model(StrEnum):
+    """An information model (PS3.4 Section C.6)."""
+
+    PATIENT_ROOT = "patient-root"
+    STUDY_ROOT = "study-root"
+    PATIENT_STUDY_ONLY = "patient-study-only"
+    """Retired, and still asked for."""
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels that a request in this model may name, from the top down."""
+        return _LEVELS[self]
+
+
+class Operation(StrEnum):
+    """What a SOP Class of a model does."""
+
+    FIND = "C-FIND"
+    MOVE = "C-MOVE"
+    GET = "C-GET"
+
+
+_LEVELS: Final = {
+    Model.PATIENT_ROOT: tuple(Level),
+    Model.STUDY_ROOT: (Level.STUDY, Level.SERIES, Level.IMAGE),
+    Model.PATIENT_STUDY_ONLY: (Level.PATIENT, Level.STUDY),
+}
+
+SOP_CLASSES: Final[Mapping[str, tuple[Model, Operation]]] = MappingProxyType(
+    {
+        "1.2.840.10008.5.1.4.1.2.1.1": (Model.PATIENT_ROOT, Operation.FIND),
+        "1.2.840.10008.5.1.4.1.2.1.2": (Model.PATIENT_ROOT, Operation.MOVE),
+        "1.2.840.10008.5.1.4.1.2.1.3": (Model.PATIENT_ROOT, Operation.GET),
+        "1.2.840.10008.5.1.4.1.2.2.1": (Model.STUDY_ROOT, Operation.FIND),
+        "1.2.840.10008.5.1.4.1.2.2.2": (Model.STUDY_ROOT, Operation.MOVE),
+        "1.2.840.10008.5.1.4.1.2.2.3": (Model.STUDY_ROOT, Operation.GET),
+        "1.2.840.10008.5.1.4.1.2.3.1": (Model.PATIENT_STUDY_ONLY, Operation.FIND),
+        "1.2.840.10008.5.1.4.1.2.3.2": (Model.PATIENT_STUDY_ONLY, Operation.MOVE),
+        "1.2.840.10008.5.1.4.1.2.3.3": (Model.PATIENT_STUDY_ONLY, Operation.GET),
+    }
+)
+"""The Query/Retrieve SOP Classes (PS3.4 Section C.6.1.3 to C.6.3.3)."""
+
+UNIQUE_KEYS: Final[Mapping[Level, int]] = MappingProxyType(
+    {Level.PATIENT: PATIENT_ID, Level.STUDY: 0x0020000D, Level.SERIES: 0x0020000E, Level.IMAGE: 0x00080018}
+)
+
+COMPUTED_KEYS: Final[Mapping[Level, Mapping[int, str]]] = MappingProxyType(
+    {
+        Level.PATIENT: {
+            0x00201200: "IS",  # Number of Patient Related Studies
+            0x00201202: "IS",  # Number of Patient Related Series
+            0x00201204: "IS",  # Number of Patient Related Instances
+        },
+        Level.STUDY: {
+            0x00080061: "CS",  # Modalities in Study
+            0x00080062: "UI",  # SOP Classes in Study
+            0x00201206: "IS",  # Number of Study Related Series
+            0x00201208: "IS",  # Number of Study Related Instances
+        },
+        Level.SERIES: {
+            0x00201209: "IS",  # Number of Series Related Instances
+        },
+        Level.IMAGE: {
+            0x00083002: "UI",  # Available Transfer Syntax UID
+        },
+    }
+)
+"""Keys whose values the index makes from what it holds (PS3.4 Section C.3.4)."""
+
+QUERY_KEYS: Final[Mapping[Level, Mapping[int, str]]] = MappingProxyType(
+    {level: MappingProxyType({**LEVEL_ATTRIBUTES[level], **COMPUTED_KEYS[level]}) for level in Level}
+)
+"""Every attribute that the index can match and return, with its VR."""
+
+
+def model_of(sop_class_uid: str) -> tuple[Model, Operation] | None:
+    """The model and the operation of a Query/Retrieve SOP Class; None when it is none."""
+    return SOP_CLASSES.get(sop_class_uid)
+
+
+def levels_up_to(level: Level) -> tuple[Level, ...]:
+    """``level`` and those above it, the nearest first."""
+    levels = tuple(Level)
+    return levels[levels.index(level) :: -1]
+
+
+def level_of_key(tag: int, level: Level) -> Level | None:
+    """The level that gives the attribute its value in a query at ``level``: this one, or the nearest above that has it; None when
+    neither has."""
+    return next((one for one in levels_up_to(level) if tag in QUERY_KEYS[one]), None)

@@ -1,0 +1,188 @@
+"""A query's keys as conditions in SQL (PS3.4 Section C.2.2.2).
+
+What stands in a column is compared by SQL, so that an index serves it; the rest by `dicomnode.dicom.matching`, called from SQL for
+the rows that are left. Values are bound, never written into the text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from dicomnode.dicom.identifier import EMPTY_VALUE, Identifier, Key, Level, QueryOptions
+from dicomnode.dicom.keys import WILDCARD
+from dicomnode.dicom.matching import Matcher, matcher_of
+from dicomnode.dicom.query_model import levels_up_to
+from dicomnode.dicom.temporal import Interval, date_interval, time_interval
+from dicomnode.index.functions import new_token
+from dicomnode.index.places import Place, place_of
+
+_STUDY_DATE: Final = 0x00080020
+_PATIENT_ID: Final = 0x00100020
+_JOINED_IN_COLUMN: Final = frozenset({0x00080061, 0x00080062})
+"""Columns that hold several values."""
+_COMPARED_AS_TEXT: Final = WILDCARD - {"PN"} | {"AS", "UI"}
+
+_TIME_OF_DATE: Final[Mapping[int, int]] = MappingProxyType(
+    {
+        0x00080012: 0x00080013,  # Instance Creation
+        0x00080020: 0x00080030,  # Study
+        0x00080021: 0x00080031,  # Series
+        0x00080022: 0x00080032,  # Acquisition
+        0x00080023: 0x00080033,  # Content
+        0x00100030: 0x00100032,  # Patient's Birth
+        0x00400244: 0x00400245,  # Performed Procedure Step Start
+        0x00400250: 0x00400251,  # Performed Procedure Step End
+    }
+)
+"""Date and time that are one period once that is negotiated (PS3.4 Section C.2.2.2.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the rows must fulfil.
+
+    Attributes:
+        terms: SQL, all of which must hold.
+        values: what they bind.
+        matchers: what they call, by token.
+        highest: the highest level whose table they name.
+    """
+
+    terms: tuple[str, ...]
+    values: Mapping[str, object]
+    matchers: Mapping[int, Matcher]
+    highest: Level
+
+
+def conditions_of(identifier: Identifier) -> Conditions:
+    """The conditions of a query; what the index does not keep is no condition (PS3.4 Section C.2.2.1.3)."""
+    level, options = identifier.level, identifier.options
+    writer = _Writer()
+    highest = level
+    above = levels_up_to(level)
+    in_pair = set()
+    for tag, key in identifier.keys.items():
+        place = place_of(tag, level)
+        if place is None or key.is_universal or tag in in_pair:
+            continue
+        highest = max(highest, place.level, key=above.index)
+        time = _time_of(identifier, tag) if options.combined_datetime else None
+        if time is not None:
+            in_pair.add(time[1].tag)
+            writer.write_period(place, key.values[0], time[0], time[1].values[0])
+        else:
+            writer.write(tag, place, key, options)
+    return Conditions(tuple(writer.terms), writer.values, writer.matchers, highest)
+
+
+def _time_of(identifier: Identifier, date: int) -> tuple[Place, Key] | None:
+    """The time key that a date key makes one period with."""
+    tag = _TIME_OF_DATE.get(date)
+    key = identifier.keys.get(tag) if tag is not None else None
+    if tag is None or key is None or EMPTY_VALUE in (*key.values, *identifier.keys[date].values):
+        return None
+    place = place_of(tag, identifier.level)
+    if place is None or len(key.values) != 1 or len(identifier.keys[date].values) != 1:
+        return None
+    return place, key
+
+
+class _Writer:
+    """Writes terms, and keeps what they bind."""
+
+    def __init__(self) -> None:
+        self.terms: list[str] = []
+        self.values: dict[str, object] = {}
+        self.matchers: dict[int, Matcher] = {}
+
+    def write(self, tag: int, place: Place, key: Key, options: QueryOptions) -> None:
+        """The condition that a key is."""
+        text = place.expression
+        if options.empty_value and EMPTY_VALUE in key.values:
+            self.terms.append(f"coalesce({text}, '') = ''")
+        elif place.vr in ("DA", "TM"):
+            self._choice(key, options, lambda value: self._within(tag, place, value))
+        elif (
+            not place.is_column
+            or place.vr not in _COMPARED_AS_TEXT
+            or (tag in _JOINED_IN_COLUMN and _has_wildcard(key))
+        ):
+            self._call(text, matcher_of(key, options))
+        elif tag in _JOINED_IN_COLUMN:
+            joined = f"'\\' || {text} || '\\'"
+            self._choice(key, options, lambda value: f"instr({joined}, '\\' || {self._bind(value)} || '\\')")
+        else:
+            if tag == _PATIENT_ID:
+                self.terms.append(f"{text} <> ''")  # as the index on it says
+            self._text(text, key, options)
+
+    def write_period(self, date: Place, date_key: str, time: Place, time_key: str) -> None:
+        """Date and time ranges as one period, from the first time of the first day to the last time of the last."""
+        days, times = date_interval(date_key), time_interval(time_key, may_pass_midnight=True)
+        day, at = f"replace({date.expression}, '.', '')", f"replace({time.expression}, ':', '')"
+        first_day, last_day, first, last = map(self._bind, (*days, *times))
+        self.terms.append(
+            f"{date.expression} BETWEEN {first_day} AND {last_day}"
+            if date.is_column
+            else f"{day} BETWEEN {first_day} AND {last_day}"
+        )
+        self.terms.append(f"({day} > {first_day} OR {at} >= {first})")
+        self.terms.append(f"({day} < {last_day} OR ({at} > '' AND {at} <= {last}))")
+
+    def _within(self, tag: int, place: Place, value: str) -> str:
+        if place.vr == "DA":
+            interval: Interval = date_interval(value)
+            text = place.expression if tag == _STUDY_DATE else f"replace({place.expression}, '.', '')"
+        else:
+            interval = time_interval(value, may_pass_midnight=True)
+            text = f"replace({place.expression}, ':', '')"
+        return f"{text} BETWEEN {self._bind(interval.first)} AND {self._bind(interval.last)}"
+
+    def _text(self, text: str, key: Key, options: QueryOptions) -> None:
+        if len(key.values) > 1 and not _has_wildcard(key):
+            if options.multiple_value and key.vr != "UI":
+                self._call(text, matcher_of(key, options))
+            else:
+                self.terms.append(f"{text} IN (SELECT value FROM json_each({self._bind(json.dumps(key.values))}))")  # noqa: S608 - bound
+            return
+        self._choice(key, options, lambda value: self._like(text, value, has_wildcards=key.vr in WILDCARD))
+
+    def _like(self, text: str, value: str, *, has_wildcards: bool) -> str:
+        """``text`` is ``value``, or fits it as a pattern; what stands before the first wildcard is looked up in an index."""
+        if not has_wildcards or not ("*" in value or "?" in value):
+            return f"{text} = {self._bind(value)}"
+        terms = [f"{text} GLOB {self._bind(value.replace('[', '[[]'))}"]
+        prefix = value[: min(at for at in (value.find("*"), value.find("?")) if at >= 0)]
+        if prefix:
+            terms.append(f"{text} >= {self._bind(prefix)} AND {text} < {self._bind(_after(prefix))}")
+        return " AND ".join(terms)
+
+    def _choice(self, key: Key, options: QueryOptions, term: Callable[[str], str]) -> None:
+        """One of the key's values fits, or all of them when that was negotiated."""
+        word = " AND " if options.multiple_value and key.vr != "UI" else " OR "
+        terms = [term(value) for value in key.values]
+        self.terms.append(terms[0] if len(terms) == 1 else f"({word.join(f'({one})' for one in terms)})")
+
+    def _call(self, text: str, matcher: Matcher) -> None:
+        token = new_token()
+        self.matchers[token] = matcher
+        self.terms.append(f"matches({self._bind(token)}, {text})")
+
+    def _bind(self, value: object) -> str:
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return f":{name}"
+
+
+def _has_wildcard(key: Key) -> bool:
+    return key.vr in WILDCARD and any("*" in value or "?" in value for value in key.values)
+
+
+def _after(prefix: str) -> str:
+    """The first text behind all that begin with ``prefix``, in the order of code points."""
+    last = ord(prefix[-1]) + 1
+    return prefix[:-1] + chr(0xE000 if last == 0xD800 else min(last, 0x10FFFF))  # noqa: PLR2004 - surrogates stand for nothing
