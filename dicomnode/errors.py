@@ -4,6 +4,7 @@ DicomNodeError
 ├── ConfigurationError        the YAML file, an environment variable or a command-line value is wrong; nothing was started
 ├── DataFolderError           the data folder cannot be used: in use by another node, wrong owner, network file system, newer index
 ├── DatasetError              a data set cannot be read: what, and at which byte
+├── TranscodingError          a data set cannot be brought into another transfer syntax
 ├── IdentifierError           what a query or retrieve request asks for does not match its SOP Class (0xA900)
 ├── StorageError              what came in could not be made durable; transient, so the sender may retry (0xA700)
 │   ├── OutOfSpaceError       the free-space floor is reached
@@ -72,6 +73,10 @@ class IdentifierError(DicomNodeError):
     def __init__(self, message: str, offending_elements: tuple[int, ...] = ()) -> None:
         self.offending_elements = offending_elements
         super().__init__(message)
+
+
+class TranscodingError(DicomNodeError):
+    """A data set cannot be brought into another transfer syntax: no way there, a missing package, or corrupt pixels."""
 
 
 class StorageError(DicomNodeError):
