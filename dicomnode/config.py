@@ -26,6 +26,7 @@ from dicomnode.qa import QaSettings
 from dicomnode.qa.core import CORE, OTHER_PATIENT
 from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
+from dicomnode.services.query import QuerySettings
 from dicomnode.services.storage import ReceptionSettings
 from dicomnode.settings import Settings
 from dicomnode.settings.document import Document, KeyPath
@@ -96,6 +97,7 @@ class Config(Settings):
     presentation_contexts: PresentationContextSettings = PresentationContextSettings()
     reception: ReceptionSettings = ReceptionSettings()
     qa: QaSettings = QaSettings()
+    query: QuerySettings = QuerySettings()
     upper_layer: UpperLayerSettings = UpperLayerSettings()
     files: FilesSettings = FilesSettings()
     index: IndexSettings = IndexSettings()

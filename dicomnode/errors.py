@@ -9,6 +9,7 @@ DicomNodeError
 ├── StorageError              what came in could not be made durable; transient, so the sender may retry (0xA700)
 │   ├── OutOfSpaceError       the free-space floor is reached
 │   └── IndexUnavailableError the index cannot be read or written now
+├── TooManyMatchesError       a query matches more than one may (0xA700)
 ├── UnknownInstanceError      no such instance, study or quarantine entry
 └── PeerError                 a peer could not be reached, or refused us
 
@@ -96,6 +97,10 @@ class IndexUnavailableError(StorageError):
     def __init__(self, message: str, *, rolled_back: bool = False) -> None:
         self.rolled_back = rolled_back
         super().__init__(message)
+
+
+class TooManyMatchesError(DicomNodeError):
+    """A query matches more than ``query.maximum_matches``."""
 
 
 class UnknownInstanceError(DicomNodeError):

@@ -26,7 +26,9 @@ from dicomnode.qa import Validation
 from dicomnode.scp.application_entity import ApplicationEntity
 from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.scp.presentation_contexts import ContextPolicy
+from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.storage import StorageSCP
+from dicomnode.services.query import Query
 from dicomnode.services.storage import Storage
 from dicomnode.supervisor import (
     ServiceManager,
@@ -137,6 +139,7 @@ def association_worker(channel: WorkerChannel, config: Config, listener_numbers:
         place=place,
         limits=config.limits,
         storage=StorageSCP(storage, peers),
+        query=QuerySCP(Query(index, config.query, retrieve_ae_title=config.ae_title), peers),
     )
     policy = ContextPolicy(config.presentation_contexts)
     ae = AE(config.ae_title)

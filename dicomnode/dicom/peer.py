@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from dicomnode.dicom.character_sets import character_set
 from dicomnode.settings import Settings
 
 AE_TITLE_LENGTH = 16
@@ -31,6 +32,18 @@ def check_ae_title(text: str) -> str:
 
 
 AeTitle = Annotated[str, AfterValidator(check_ae_title)]
+
+
+def check_character_set(text: str) -> str:
+    """``text`` as the standard spells it, when it is a value of Specific Character Set (PS3.3 Section C.12.1.1.2).
+
+    Raises:
+        ValueError: it is none.
+    """
+    chosen = character_set(text)
+    if not chosen.known:
+        raise ValueError(f"{text!r} is no Specific Character Set, such as ISO_IR 100 or \\\\ISO 2022 IR 87")
+    return "\\".join(chosen.terms)
 
 
 class Permission(StrEnum):
@@ -57,6 +70,12 @@ class PeerSettings(Settings):
     """Whether the node speaks TLS with it: required of it when it calls, used when it is called."""
     may: frozenset[Permission] = frozenset(Permission)
     """What it may ask for."""
+    character_set: Annotated[str, AfterValidator(check_character_set)] = ""
+    """The Specific Character Set of every response that it gets, for a device that knows just this one; characters that are
+    not in it are replaced by their base letters or by "?". Empty: the request's set, else UTF-8 (ISO_IR 192)."""
+    strict_queries: bool = False
+    """Whether a query of it that is beyond the baseline of PS3.4 Section C.4.1.2 is refused: keys of the levels above the
+    one asked for, no unique key of that level."""
     description: str = ""
     """For people: room, maker, telephone number."""
 

@@ -1,4 +1,4 @@
-"""Which SOP Classes are Storage (PS3.4 Section B.5, PS3.6 Table A-1) and which Query/Retrieve ones (PS3.4 Section C.6)."""
+"""Which SOP Classes are Storage SOP Classes (PS3.4 Section B.5, PS3.6 Table A-1)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ from functools import lru_cache
 from pydicom._uid_dict import UID_dictionary
 
 VERIFICATION = "1.2.840.10008.1.1"
-
-_QUERY_RETRIEVE_ROOTS = ("1.2.840.10008.5.1.4.1.2.1.", "1.2.840.10008.5.1.4.1.2.2.", "1.2.840.10008.5.1.4.1.2.3.")
-"""Patient Root, Study Root, and the retired Patient/Study Only; their last component is the operation."""
-_QUERY = frozenset(f"{root}1" for root in _QUERY_RETRIEVE_ROOTS)
-_MOVE = frozenset(f"{root}2" for root in _QUERY_RETRIEVE_ROOTS)
-_GET = frozenset(f"{root}3" for root in _QUERY_RETRIEVE_ROOTS)
 
 _STANDARD_ROOT = "1.2.840.10008."
 _COMPOSITE_STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
@@ -34,21 +28,6 @@ _NOT_SENT_OVER_A_NETWORK = frozenset({"1.2.840.10008.1.3.10"})  # Media Storage 
 def is_private(sop_class_uid: str) -> bool:
     """Whether the UID is none of the standard's."""
     return not sop_class_uid.startswith(_STANDARD_ROOT)
-
-
-def is_query(sop_class_uid: str) -> bool:
-    """Whether it is one of Query/Retrieve - FIND."""
-    return sop_class_uid in _QUERY
-
-
-def is_retrieve(sop_class_uid: str) -> bool:
-    """Whether it is one of Query/Retrieve - MOVE or GET."""
-    return sop_class_uid in _MOVE or is_get(sop_class_uid)
-
-
-def is_get(sop_class_uid: str) -> bool:
-    """Whether it is one of Query/Retrieve - GET."""
-    return sop_class_uid in _GET
 
 
 @lru_cache(maxsize=1024)

@@ -14,6 +14,7 @@ from dicomnode.dicom.instance import StoreAnswer, StoreRequest
 from dicomnode.dicom.peer import Sender
 from dicomnode.limits import LimitReached, LimitSettings, Place, Slot
 from dicomnode.scp.known_peers import KnownPeers, Match
+from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.storage import StorageSCP
 from dicomnode.upper_layer.operations import (
     AssociationRequest,
@@ -62,6 +63,7 @@ class ApplicationEntity:
         place: Place,
         limits: LimitSettings,
         storage: StorageSCP,
+        query: QuerySCP,
     ) -> None:
         self._ae_titles = ae_titles
         self._unknown_peers = unknown_peers
@@ -69,6 +71,7 @@ class ApplicationEntity:
         self._place = place
         self._limits = limits
         self._storage = storage
+        self._query = query
 
     def admit(self, request: AssociationRequest) -> Admitted | Rejection:
         """Let the association in, or say why not."""
@@ -99,9 +102,9 @@ class ApplicationEntity:
         """C-ECHO (PS3.7 Section 9.1.5)."""
         return status.SUCCESS
 
-    def find(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:  # noqa: ARG002 - to come
+    def find(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         """C-FIND (PS3.7 Section 9.1.2)."""
-        return FinalAnswer(status.SOP_CLASS_NOT_SUPPORTED)
+        return self._query.find(request, exchange)
 
     def move(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:  # noqa: ARG002 - to come
         """C-MOVE (PS3.7 Section 9.1.4)."""

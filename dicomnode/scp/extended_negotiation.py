@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from dicomnode.dicom.sop_class import is_query, is_retrieve
+from dicomnode.dicom.identifier import Operation, QueryOptions, model_of
 
 _QUERY: Final = bytes(
     (
         1,  # relational queries
         1,  # date and time matched as one
-        0,  # fuzzy semantic matching of person names
+        1,  # fuzzy semantic matching of person names
         0,  # time zone adjustment
         0,  # enhanced multi-frame image conversion
         1,  # empty value matching
@@ -30,5 +30,22 @@ _RETRIEVE: Final = bytes(
 
 def answer(sop_class_uid: str, offered: bytes) -> bytes:
     """The service class application information to answer ``offered`` with; empty for no answer."""
-    supported = _QUERY if is_query(sop_class_uid) else _RETRIEVE if is_retrieve(sop_class_uid) else b""
+    _, operation = model_of(sop_class_uid) or (None, None)
+    supported = b"" if operation is None else _QUERY if operation is Operation.FIND else _RETRIEVE
     return bytes(int(theirs == 1 and ours == 1) for theirs, ours in zip(offered, supported, strict=False))
+
+
+def query_options(agreed: bytes, *, strict: bool) -> QueryOptions:
+    """What was agreed to for a FIND SOP Class; what was not proposed is off."""
+    relational, combined_datetime, fuzzy, timezone, _, empty_value, multiple_value = (
+        byte == 1 for byte in agreed[: len(_QUERY)].ljust(len(_QUERY), b"\0")
+    )
+    return QueryOptions(
+        relational=relational,
+        combined_datetime=combined_datetime,
+        fuzzy=fuzzy,
+        timezone=timezone,
+        empty_value=empty_value,
+        multiple_value=multiple_value,
+        strict=strict,
+    )

@@ -6,14 +6,8 @@ from collections.abc import Collection, Sequence
 from enum import StrEnum
 from functools import lru_cache
 
-from dicomnode.dicom.sop_class import (
-    VERIFICATION,
-    is_get,
-    is_query,
-    is_retrieve,
-    is_standard_storage,
-    may_be_storage,
-)
+from dicomnode.dicom.query_model import Operation, model_of
+from dicomnode.dicom.sop_class import VERIFICATION, is_standard_storage, may_be_storage
 from dicomnode.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -77,9 +71,7 @@ class ContextPolicy:
 
     def supports(self, abstract_syntax: str) -> bool:
         """Whether the node serves this SOP Class."""
-        if abstract_syntax == VERIFICATION or is_query(abstract_syntax) or is_retrieve(abstract_syntax):
-            return True
-        return self._stores(abstract_syntax)
+        return abstract_syntax == VERIFICATION or model_of(abstract_syntax) is not None or self._stores(abstract_syntax)
 
     def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
         """The transfer syntax to accept, None when none will do.
@@ -100,7 +92,7 @@ class ContextPolicy:
 
     def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
         """Whether a peer may be (SCU, SCP) of this SOP Class: it receives instances only by C-GET (PS3.4 Section C.5.3)."""
-        receives = self._stores(abstract_syntax) and any(is_get(uid) for uid in proposed)
+        receives = self._stores(abstract_syntax) and any(_is_get(uid) for uid in proposed)
         return self.supports(abstract_syntax), receives
 
     def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
@@ -116,6 +108,11 @@ class ContextPolicy:
         return transfer_syntax in _storable() or (
             self._any_transfer_syntax and not transfer_syntax.startswith("1.2.840.10008.")
         )
+
+
+def _is_get(abstract_syntax: str) -> bool:
+    _, operation = model_of(abstract_syntax) or (None, None)
+    return operation is Operation.GET
 
 
 @lru_cache(maxsize=1)

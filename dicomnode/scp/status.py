@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import StoreAnswer
-from dicomnode.errors import DatasetError, DicomNodeError, StorageError
+from dicomnode.errors import DatasetError, DicomNodeError, IdentifierError, StorageError, TooManyMatchesError
+from dicomnode.upper_layer.operations import FinalAnswer
+
+_MAX_OFFENDING_ELEMENTS = 16
 
 
 def store_answer(error: DicomNodeError) -> StoreAnswer:
@@ -14,6 +17,22 @@ def store_answer(error: DicomNodeError) -> StoreAnswer:
     if isinstance(error, DatasetError):
         return StoreAnswer(status.CANNOT_PARSE, comment=status.error_comment(str(error)))
     return StoreAnswer(status.PROCESSING_FAILURE, comment=status.error_comment(str(error)))
+
+
+def query_answer(error: DicomNodeError) -> FinalAnswer:
+    """What a C-FIND that failed with ``error`` is answered (PS3.4 Table C.4-1)."""
+    comment = status.error_comment(str(error))
+    if isinstance(error, IdentifierError):
+        offending = error.offending_elements[:_MAX_OFFENDING_ELEMENTS]
+        return FinalAnswer(status.IDENTIFIER_DOES_NOT_MATCH_SOP_CLASS, offending, comment)
+    if isinstance(error, StorageError | TooManyMatchesError):
+        return FinalAnswer(status.OUT_OF_RESOURCES, comment=comment)
+    return FinalAnswer(status.UNABLE_TO_PROCESS, comment=comment)
+
+
+def not_authorized_to_query() -> FinalAnswer:
+    """The peer may not query; PS3.4 has no status for it with C-FIND, so it gets the general one (PS3.7 Section C.5.13)."""
+    return FinalAnswer(status.NOT_AUTHORIZED, comment="this Application Entity may not query here")
 
 
 def not_authorized(comment: str) -> StoreAnswer:

@@ -10,6 +10,7 @@ from dicomnode.dicom.peer import PeerSettings
 from dicomnode.limits import LimitSettings, NodeTable
 from dicomnode.scp.application_entity import Admitted, ApplicationEntity, UnknownPeers
 from dicomnode.scp.known_peers import KnownPeers
+from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.storage import StorageSCP
 from dicomnode.upper_layer.operations import AssociationRequest, Ending, Rejection
 
@@ -28,6 +29,7 @@ def entity(
         place=NodeTable.create(1).place(0),
         limits=LimitSettings(**limits),
         storage=StorageSCP(None, known),  # type: ignore[arg-type]  # nothing is stored here
+        query=QuerySCP(None, known),  # type: ignore[arg-type]  # nor looked for
     )
 
 

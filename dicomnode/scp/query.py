@@ -1,0 +1,84 @@
+"""C-FIND as SCP (PS3.4 Section C.4.1, PS3.7 Section 9.1.2): one request in, a Pending response for each match, a final one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from dicomnode.dicom import status as statuses
+from dicomnode.dicom.identifier import Level, Operation, model_of, parse_query
+from dicomnode.dicom.peer import PeerSettings, Permission
+from dicomnode.errors import DicomNodeError, IdentifierError, TooManyMatchesError
+from dicomnode.scp import extended_negotiation, status
+from dicomnode.scp.known_peers import KnownPeers
+from dicomnode.services.query import Query
+from dicomnode.upper_layer.operations import Exchange, FinalAnswer, IdentifierRequest
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Account:
+    """What the log says of a query."""
+
+    level: Level | None = None
+    keys: int = 0
+    matches: int = 0
+
+
+class QuerySCP:
+    """Answers queries from :class:`~dicomnode.services.query.Query`."""
+
+    def __init__(self, query: Query, peers: KnownPeers) -> None:
+        self._query = query
+        self._peers = peers
+
+    def find(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
+        """Send the matches; the final response is left to the caller."""
+        began, account, reason = time.monotonic(), _Account(), ""
+        write = log.info
+        try:
+            answer = self._find(request, exchange, account)
+        except DicomNodeError as error:
+            answer, reason = status.query_answer(error), str(error)
+            write = log.warning if isinstance(error, IdentifierError | TooManyMatchesError) else log.error
+        if answer.status == statuses.NOT_AUTHORIZED:
+            write, reason = log.warning, "this peer may not query"
+        write(
+            "query.answered",
+            calling_ae_title=request.sender.calling_ae_title,
+            peer=request.sender.peer,
+            query_level=account.level,
+            keys=account.keys,
+            matches=account.matches,
+            duration_ms=round((time.monotonic() - began) * 1000, 1),
+            status=f"{answer.status:04X}",
+            **({"reason": reason} if reason else {}),
+        )
+        return answer
+
+    def _find(self, request: IdentifierRequest, exchange: Exchange, account: _Account) -> FinalAnswer:
+        peer = self._peers[request.sender.peer] if request.sender.peer is not None else None
+        if peer is not None and Permission.QUERY not in peer.may:
+            return status.not_authorized_to_query()
+        model, operation = model_of(request.sop_class_uid) or (None, None)
+        if model is None or operation is not Operation.FIND:
+            return FinalAnswer(statuses.SOP_CLASS_NOT_SUPPORTED)
+        options = extended_negotiation.query_options(request.extended_negotiation, strict=_is_strict(peer))
+        identifier = parse_query(request.identifier, request.transfer_syntax_uid, model, options)
+        account.level, account.keys = identifier.level, len(identifier.keys)
+        matches = self._query.find(
+            identifier, request.transfer_syntax_uid, only_set=peer.character_set if peer is not None else ""
+        )
+        for page in matches.pages:
+            if exchange.is_cancelled():
+                return FinalAnswer(statuses.CANCEL)
+            exchange.matches(page, status=matches.status)
+            account.matches += len(page)
+        return FinalAnswer(statuses.SUCCESS)
+
+
+def _is_strict(peer: PeerSettings | None) -> bool:
+    return peer is not None and peer.strict_queries

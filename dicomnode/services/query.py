@@ -1,0 +1,148 @@
+"""What the node holds, as Identifiers of C-FIND responses (PS3.4 Section C.4.1.1.3.2).
+
+A response has what was asked for as far as the index keeps it, the level, the unique keys of the levels above, and where to
+retrieve from. Its text is in the one character set that the peer is known to read; else in the request's, where that has all of
+its characters; else in UTF-8. It is labelled accordingly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from dicomnode.dicom import status
+from dicomnode.dicom.character_sets import CharacterSet, character_set
+from dicomnode.dicom.encode import Encoding
+from dicomnode.dicom.encode_rows import RowEncoder, Shape
+from dicomnode.dicom.identifier import Identifier, Key
+from dicomnode.dicom.query_model import UNIQUE_KEYS
+from dicomnode.errors import TooManyMatchesError
+from dicomnode.index import Found, Index
+from dicomnode.settings import Settings
+
+_SPECIFIC_CHARACTER_SET: Final = 0x00080005
+_QUERY_RETRIEVE_LEVEL: Final = 0x00080052
+_RETRIEVE_AE_TITLE: Final = 0x00080054
+_INSTANCE_AVAILABILITY: Final = 0x00080056
+_TIMEZONE_OFFSET: Final = 0x00080201
+"""Says how the request's times are meant; no key."""
+
+_ONLINE: Final = "ONLINE"
+_UTF8: Final = character_set("ISO_IR 192")
+_SHAPES: Final = 8
+"""Kinds of queries (keys, transfer syntax, character set) whose encoders are kept."""
+
+
+class QuerySettings(Settings):
+    """How queries are answered."""
+
+    maximum_matches: Annotated[int, Field(ge=0)] = 0
+    """Matches that one query may get; past them it fails (0xA700), so that nobody takes a part for the whole. 0 for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The matches of a query.
+
+    Attributes:
+        status: of the Pending responses: whether all keys of the request are supported.
+        pages: encoded Identifiers; read from the index as they are asked for.
+    """
+
+    status: int
+    pages: Iterator[list[bytes]]
+
+
+class Query:
+    """Finds what the node holds."""
+
+    def __init__(self, index: Index, settings: QuerySettings, *, retrieve_ae_title: str) -> None:
+        self._index = index
+        self._maximum = settings.maximum_matches
+        self._retrieve_ae_title = retrieve_ae_title
+
+    def find(self, identifier: Identifier, transfer_syntax_uid: str, *, only_set: str = "") -> Matches:
+        """What matches the query; nothing is read before the first page is asked for.
+
+        Args:
+            only_set: the Specific Character Set that the peer is known to read; empty when it reads what it asks in, and UTF-8.
+
+        Raises:
+            IndexUnavailableError: also out of the pages.
+            TooManyMatchesError: out of the pages, after as many as there may be.
+        """
+        constants = self._constants(identifier)
+        asked = identifier.keys.keys() - constants.keys() - {_TIMEZONE_OFFSET}
+        found = self._index.find(identifier, sorted(asked | _unique_keys_above(identifier)))
+        shape = _shape(identifier.keys, found.tags)
+
+        def encoder(chosen: CharacterSet, *, transliterates: bool = False) -> RowEncoder:
+            encoding = Encoding.of(transfer_syntax_uid, chosen, transliterates=transliterates)
+            return _encoder(found.tags, tuple(_labelled(constants, chosen)), encoding, shape)
+
+        preferred = (
+            encoder(character_set(only_set), transliterates=True) if only_set else encoder(identifier.character_set)
+        )
+        is_supported = asked <= set(found.tags)
+        return Matches(
+            status.PENDING if is_supported else status.PENDING_WITH_UNSUPPORTED_KEYS,
+            self._pages(found, preferred, in_utf8=lambda: encoder(_UTF8)),
+        )
+
+    def _constants(self, identifier: Identifier) -> dict[int, str]:
+        """Elements that are the same in all responses."""
+        constants = {
+            _QUERY_RETRIEVE_LEVEL: str(identifier.level),
+            _RETRIEVE_AE_TITLE: self._retrieve_ae_title,
+        }
+        if _INSTANCE_AVAILABILITY in identifier.keys:
+            constants[_INSTANCE_AVAILABILITY] = _ONLINE
+        return constants
+
+    def _pages(self, found: Found, encoder: RowEncoder, in_utf8: Callable[[], RowEncoder]) -> Iterator[list[bytes]]:
+        matches = 0
+        for rows in found.pages:
+            left = self._maximum - matches if self._maximum else len(rows)
+            yield [
+                dataset if dataset is not None else _expressed(in_utf8(), row)
+                for row, dataset in zip(rows, encoder(rows[:left]), strict=False)
+            ]
+            if len(rows) > left:
+                raise TooManyMatchesError(f"more than {self._maximum} matches; ask for less")
+            matches += len(rows)
+
+
+def _expressed(in_utf8: RowEncoder, row: tuple[str | None, ...]) -> bytes:
+    [dataset] = in_utf8([row])
+    assert dataset is not None, "UTF-8 has every character"
+    return dataset
+
+
+@lru_cache(maxsize=_SHAPES)
+def _encoder(
+    tags: tuple[int, ...], constants: tuple[tuple[int, str], ...], encoding: Encoding, shape: Shape
+) -> RowEncoder:
+    return RowEncoder(tags, dict(constants), encoding, shape)
+
+
+def _labelled(constants: Mapping[int, str], chosen: CharacterSet) -> Iterator[tuple[int, str]]:
+    """The constants, with Specific Character Set unless it is the default repertoire (PS3.3 Section C.12.1.1.2)."""
+    if any(term not in ("", "ISO_IR 6", "ISO 2022 IR 6") for term in chosen.terms):
+        yield _SPECIFIC_CHARACTER_SET, "\\".join(chosen.terms)
+    yield from constants.items()
+
+
+def _unique_keys_above(identifier: Identifier) -> set[int]:
+    levels = identifier.model.levels
+    return {UNIQUE_KEYS[level] for level in levels[: levels.index(identifier.level)]}
+
+
+def _shape(keys: Mapping[int, Key], tags: Collection[int]) -> Shape:
+    """What is wanted of the items of sequences: as with every data set, what the request names (PS3.4 Section C.2.2.2.6)."""
+    return tuple(
+        (tag, _shape(item, item)) for tag in tags if (key := keys.get(tag)) and key.items for item in key.items if item
+    )
