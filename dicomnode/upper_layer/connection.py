@@ -23,6 +23,7 @@ HEADER_BYTES = 6
 _FIRST_BUFFER_BYTES = 16 * 1024
 """Enough for an association that stands idle; the first PDU that does not fit brings the real buffer."""
 _KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_PROBES = 60, 15, 4
+"""A peer that vanished without a word is found out within two minutes; firewalls forget silent connections in about five."""
 _header = struct.Struct(">BxI").unpack_from
 
 
@@ -47,6 +48,10 @@ class Connection:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
+        # While an answer is under way no probes are sent, and the system would go on for a quarter of an hour (tcp(7)).
+        vanished_s = _KEEPALIVE_IDLE_S + _KEEPALIVE_INTERVAL_S * _KEEPALIVE_PROBES
+        patience_ms = round(1000 * max(vanished_s, settings.send_timeout_s))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
 
     def handshake(self, context: ssl.SSLContext, timeout_s: float, *, server_hostname: str | None = None) -> None:
         """Go on under TLS: as the server, or as a client of ``server_hostname``.

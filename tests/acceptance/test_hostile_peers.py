@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import ssl
 import struct
@@ -73,14 +74,17 @@ class Watched:
 
     def _count_descriptors(self) -> int:
         """All but folders: a worker keeps those that it wrote to last, a bounded number."""
-        links = [link for pid in self.node.workers() for link in Path(f"/proc/{pid}/fd").iterdir()]
+        links = [link for pid in self._processes() for link in Path(f"/proc/{pid}/fd").iterdir()]
         return sum(not link.is_dir() for link in links)
 
     def _resident_bytes(self) -> int:
         return sum(
             int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-            for pid in self.node.workers()
+            for pid in self._processes()
         )
+
+    def _processes(self) -> list[int]:
+        return [self.node.process.pid, *self.node.workers()]
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +336,17 @@ def test_peer_that_vanishes_in_the_middle_of_a_big_instance_leaves_nothing(watch
             peer.send(pdu(P_DATA_TF, pdv(1, 0, bytes(16000))))
         peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wait_for(lambda: watched.node.unfinished() == [], what="the partial file to go")
+
+
+def test_silent_association_is_probed_by_tcp(watched: Watched) -> None:
+    with associated(watched) as peer:
+        ours, theirs = peer.socket.getpeername()[1], peer.socket.getsockname()[1]
+        # proc(5), net/tcp: addresses and ports in hex, 01 = established; of timers 02 = keepalive, and when, in 1/100 s
+        of_peer = f":{ours:04X} [0-9A-F]+:{theirs:04X} 01 [0-9A-F:]+ 02:([0-9A-F]+) "
+        tables = "".join(Path(f"/proc/{watched.node.process.pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
+        [due] = re.findall(of_peer, tables)
+        assert 0 < int(due, 16) <= 60 * os.sysconf("SC_CLK_TCK")
+        assert peer.release() == A_RELEASE_RP
 
 
 # -- data sets -----------------------------------------------------------------------------------------------------
