@@ -180,6 +180,7 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     yield from _repeated("peers", {(name,): (peer.ae_title, peer.host.lower()) for name, peer in config.peers.items()})
     yield from _unusable_tls_files(config)
     yield from _unknown_rules(config)
+    yield from _unknown_destinations(config)
 
 
 def _unusable_tls_files(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -199,6 +200,17 @@ def _unknown_rules(config: Config) -> Iterator[tuple[KeyPath, str]]:
         meant = nearest(rule, known)
         hint = f"did you mean {meant}?" if meant else f"known are {', '.join(sorted(known))}"
         yield ("qa", "severities", rule), f"no core rule has this id; {hint}"
+
+
+def _unknown_destinations(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    for name, peer in config.peers.items():
+        for destination in sorted(peer.move_destinations or ()):
+            place = ("peers", name, "move_destinations")
+            if destination not in config.peers:
+                meant = nearest(destination, config.peers)
+                yield place, f"no peer is named {destination}" + (f"; did you mean {meant}?" if meant else "")
+            elif not config.peers[destination].host:
+                yield place, f"peer {destination} has no host to send to"
 
 
 def _repeated(section: str, values: Mapping[KeyPath, object]) -> Iterator[tuple[KeyPath, str]]:

@@ -76,6 +76,12 @@ class PeerSettings(Settings):
     strict_queries: bool = False
     """Whether a query of it that is beyond the baseline of PS3.4 Section C.4.1.2 is refused: keys of the levels above the
     one asked for, no unique key of that level."""
+    move_destinations: frozenset[str] | None = None
+    """Names of the peers that it may have instances sent to by C-MOVE; null for any of them."""
+    parallel_associations: Annotated[int, Field(ge=1, le=16)] = 1
+    """Associations that a C-MOVE opens to it at once."""
+    transcode: bool = True
+    """Whether an instance is transcoded when the peer does not take the transfer syntax that it is stored in; if not, it fails."""
     description: str = ""
     """For people: room, maker, telephone number."""
 

@@ -49,3 +49,8 @@ def query_options(agreed: bytes, *, strict: bool) -> QueryOptions:
         multiple_value=multiple_value,
         strict=strict,
     )
+
+
+def retrieve_options(agreed: bytes, *, strict: bool) -> QueryOptions:
+    """What was agreed to for a MOVE or GET SOP Class."""
+    return QueryOptions(relational=agreed[:1] == b"\x01", strict=strict)

@@ -59,6 +59,20 @@ class KnownPeers:
                 return Match(name)
         return Match(None, self._near_miss(calling_ae_title, candidates))
 
+    def destination(self, ae_title: str, caller: str | None) -> Match:
+        """The peer that a Move Destination names (PS3.7 Section 9.1.4.1.4), of those that can be called.
+
+        Args:
+            caller: the name of the peer that asks. When it has this title itself, it goes before others that have it.
+        """
+        candidates = self._by_title.get(ae_title, [])
+        callable_ones = [name for name in candidates if self._peers[name].host]
+        if callable_ones:
+            return Match(caller if caller in callable_ones else callable_ones[0])
+        if candidates:
+            return Match(None, f"peer {candidates[0]} has this title, but no host to send to")
+        return Match(None, self._near_miss(ae_title, candidates))
+
     def _near_miss(self, calling_ae_title: str, candidates: list[str]) -> str:
         if candidates:
             return f"peer {candidates[0]} has this title, but another address"

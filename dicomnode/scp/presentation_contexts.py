@@ -60,6 +60,8 @@ class PresentationContextSettings(Settings):
     """SOP Classes that are private, or newer than the tables: accept stores their instances; their IOD is not checked."""
     unlisted_transfer_syntaxes: Unlisted = Unlisted.REJECT
     """Private transfer syntaxes: accept takes them to be explicit VR little endian with encapsulated pixel data."""
+    lenient_get_roles: bool = True
+    """Whether C-GET also sends to a requester that proposed Storage contexts without saying that it receives in them (SCP role)."""
 
 
 class ContextPolicy:
@@ -67,6 +69,7 @@ class ContextPolicy:
 
     def __init__(self, settings: PresentationContextSettings) -> None:
         self._any_sop_class = settings.unlisted_sop_classes is Unlisted.ACCEPT
+        self._lenient_get_roles = settings.lenient_get_roles
         self._any_transfer_syntax = settings.unlisted_transfer_syntaxes is Unlisted.ACCEPT
 
     def supports(self, abstract_syntax: str) -> bool:
@@ -94,6 +97,10 @@ class ContextPolicy:
         """Whether a peer may be (SCU, SCP) of this SOP Class: it receives instances only by C-GET (PS3.4 Section C.5.3)."""
         receives = self._stores(abstract_syntax) and any(_is_get(uid) for uid in proposed)
         return self.supports(abstract_syntax), receives
+
+    def assumed_roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+        """What a peer is, (SCU, SCP), that says nothing of roles: it receives by C-GET nevertheless, if ``lenient_get_roles``."""
+        return True, self._lenient_get_roles and self.roles(abstract_syntax, proposed)[1]
 
     def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
         """The answer to SOP Class Extended Negotiation (PS3.7 Section D.3.3.5)."""

@@ -21,18 +21,32 @@ def store_answer(error: DicomNodeError) -> StoreAnswer:
 
 def query_answer(error: DicomNodeError) -> FinalAnswer:
     """What a C-FIND that failed with ``error`` is answered (PS3.4 Table C.4-1)."""
+    return _identifier_answer(error, out_of_resources=status.OUT_OF_RESOURCES)
+
+
+def retrieve_answer(error: DicomNodeError) -> FinalAnswer:
+    """What a C-MOVE or C-GET is answered that failed with ``error`` before anything was sent (PS3.4 Tables C.4-2, C.4-3)."""
+    return _identifier_answer(error, out_of_resources=status.UNABLE_TO_CALCULATE_MATCHES)
+
+
+def _identifier_answer(error: DicomNodeError, *, out_of_resources: int) -> FinalAnswer:
     comment = status.error_comment(str(error))
     if isinstance(error, IdentifierError):
         offending = error.offending_elements[:_MAX_OFFENDING_ELEMENTS]
         return FinalAnswer(status.IDENTIFIER_DOES_NOT_MATCH_SOP_CLASS, offending, comment)
     if isinstance(error, StorageError | TooManyMatchesError):
-        return FinalAnswer(status.OUT_OF_RESOURCES, comment=comment)
+        return FinalAnswer(out_of_resources, comment=comment)
     return FinalAnswer(status.UNABLE_TO_PROCESS, comment=comment)
 
 
 def not_authorized_to_query() -> FinalAnswer:
     """The peer may not query; PS3.4 has no status for it with C-FIND, so it gets the general one (PS3.7 Section C.5.13)."""
     return FinalAnswer(status.NOT_AUTHORIZED, comment="this Application Entity may not query here")
+
+
+def not_authorized_to_retrieve() -> FinalAnswer:
+    """The peer may not retrieve, or not to this destination (PS3.7 Section C.5.13)."""
+    return FinalAnswer(status.NOT_AUTHORIZED, comment="this Application Entity may not retrieve this way")
 
 
 def not_authorized(comment: str) -> StoreAnswer:

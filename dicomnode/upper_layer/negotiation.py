@@ -43,6 +43,9 @@ class Policy(Protocol):
     def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
         """Whether the peer may be (SCU, SCP) of this SOP Class, when these are all that it proposed."""
 
+    def assumed_roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+        """What a peer is, (SCU, SCP), that says nothing of roles; (True, False) by PS3.7 Section D.3.3.4."""
+
     def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
         """The service class application information to answer ``offered`` with; empty for no answer."""
 
@@ -132,14 +135,18 @@ def negotiate(request: A_ASSOCIATE, policy: Policy) -> Outcome:
         context = judge(proposed, policy)
         abstract_syntax = str(proposed.abstract_syntax)
         if context.result == ACCEPTED:
-            may = policy.roles(abstract_syntax, abstract_syntaxes)
-            scu, scp = _roles(context, proposed_roles.get(abstract_syntax), may)
-            if not scu and not scp:
-                context.result = USER_REJECTION  # with no role left, nothing could be done in it
-            elif abstract_syntax in proposed_roles:
-                item = SCP_SCU_RoleSelectionNegotiation()
-                item.sop_class_uid, item.scu_role, item.scp_role = UID(abstract_syntax), scu, scp
-                answered[abstract_syntax] = item
+            if abstract_syntax not in proposed_roles:
+                context._as_scp, context._as_scu = policy.assumed_roles(abstract_syntax, abstract_syntaxes)
+            else:
+                may = policy.roles(abstract_syntax, abstract_syntaxes)
+                scu, scp = _agreed(proposed_roles[abstract_syntax], may)
+                context._as_scp, context._as_scu = scu, scp
+                if not scu and not scp:
+                    context.result = USER_REJECTION  # with no role left, nothing could be done in it
+                else:
+                    item = SCP_SCU_RoleSelectionNegotiation()
+                    item.sop_class_uid, item.scu_role, item.scp_role = UID(abstract_syntax), scu, scp
+                    answered[abstract_syntax] = item
         if context.result == ACCEPTED:
             accepted[cast(int, context.context_id)] = context
         else:
@@ -184,13 +191,6 @@ def judge(proposed: PresentationContext, policy: Policy) -> PresentationContext:
     return context
 
 
-def _roles(
-    context: PresentationContext, proposed: tuple[bool | None, bool | None] | None, may: tuple[bool, bool]
-) -> tuple[bool, bool]:
-    """Set who is what in an accepted context, and say which of the peer's proposed roles hold (PS3.7 Section D.3.3.4)."""
-    if proposed is None:
-        context._as_scu, context._as_scp = False, True
-        return True, False
-    scu, scp = (bool(wanted) and allowed for wanted, allowed in zip(proposed, may, strict=True))
-    context._as_scp, context._as_scu = scu, scp
-    return scu, scp
+def _agreed(proposed: tuple[bool | None, bool | None], may: tuple[bool, bool]) -> tuple[bool, bool]:
+    """Which of the peer's proposed roles hold: (SCU, SCP) (PS3.7 Section D.3.3.4)."""
+    return bool(proposed[0]) and may[0], bool(proposed[1]) and may[1]

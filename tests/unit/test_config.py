@@ -122,6 +122,16 @@ def test_refuses_a_peer_name_that_no_command_could_use(tmp_path: Path) -> None:
     assert "letters, digits" in problem.text
 
 
+@pytest.mark.parametrize(
+    ("destination", "words"), [("viewers", "no peer is named viewers; did you mean viewer?"), ("ct", "has no host")]
+)
+def test_refuses_a_move_destination_that_nothing_can_be_sent_to(tmp_path: Path, destination: str, words: str) -> None:
+    peers = f"{{viewer: {{ae_title: V, host: v, move_destinations: [viewer, {destination}]}}, ct: {{ae_title: CT}}}}"
+    [problem] = problems(tmp_path, f"peers: {peers}\n")
+    assert problem.key == "peers.viewer.move_destinations"
+    assert words in problem.text
+
+
 def test_machine_zone_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     assert machine_zone() == ZoneInfo("Asia/Tokyo")

@@ -48,6 +48,9 @@ class EveryContext:
     def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
         return True, True
 
+    def assumed_roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+        return True, False
+
     def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
         return offered[:2]
 

@@ -35,6 +35,24 @@ def test_title_in_other_case_is_a_near_miss_and_no_match() -> None:
     assert "case" in match.near_miss
 
 
+def test_destination_is_a_peer_that_can_be_called() -> None:
+    known = peers(elsewhere=("WS", ""), first=("WS", "192.0.2.1"), second=("WS", "192.0.2.2"))
+    assert known.destination("WS", None).name == "first"
+    assert known.destination("WS", "elsewhere").name == "first"
+
+
+def test_who_names_his_own_title_as_destination_means_himself() -> None:
+    known = peers(first=("WS", "192.0.2.1"), second=("WS", "192.0.2.2"))
+    assert known.destination("WS", "second").name == "second"
+
+
+@pytest.mark.parametrize(("title", "words"), [("ws", "case"), ("CT", "no host"), ("MR", "")])
+def test_says_why_a_destination_is_unknown(title: str, words: str) -> None:
+    match = peers(ws=("WS", "192.0.2.1"), ct=("CT", "")).destination(title, None)
+    assert match.name is None
+    assert words in match.near_miss
+
+
 def test_stranger_is_no_near_miss() -> None:
     match = peers(east=("CT", "")).match("MR", "192.0.2.1")
     assert (match.name, match.near_miss) == (None, "")

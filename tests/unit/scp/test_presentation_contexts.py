@@ -16,7 +16,12 @@ from pydicom.uid import (
     MediaStorageDirectoryStorage,
     RLELossless,
 )
-from pynetdicom.sop_class import _STORAGE_CLASSES, BasicFilmSession  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    _STORAGE_CLASSES,
+    BasicFilmSession,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+)
 
 from dicomnode.dicom.sop_class import VERIFICATION
 from dicomnode.scp.presentation_contexts import ContextPolicy, PresentationContextSettings, Unlisted
@@ -82,3 +87,19 @@ def test_private_transfer_syntaxes_follow_the_setting() -> None:
 
 def test_verification_takes_no_compressed_syntax() -> None:
     assert DEFAULT.choose(VERIFICATION, [JPEG2000Lossless]) is None
+
+
+@pytest.mark.parametrize(
+    ("beside", "lenient", "roles"),
+    [
+        (StudyRootQueryRetrieveInformationModelGet, True, (True, True)),
+        (StudyRootQueryRetrieveInformationModelGet, False, (True, False)),
+        (StudyRootQueryRetrieveInformationModelMove, True, (True, False)),
+    ],
+)
+def test_who_forgets_his_roles_receives_by_get_if_that_is_wanted(
+    beside: str, lenient: bool, roles: tuple[bool, bool]
+) -> None:
+    policy = ContextPolicy(PresentationContextSettings(lenient_get_roles=lenient))
+    assert policy.assumed_roles(CTImageStorage, {CTImageStorage, beside}) == roles
+    assert policy.assumed_roles(beside, {CTImageStorage, beside}) == (True, False)

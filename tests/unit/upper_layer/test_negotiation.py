@@ -50,6 +50,9 @@ class TableOfSupported:
     def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
         return self.table[abstract_syntax][1]
 
+    def assumed_roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+        return True, False
+
     def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
         return offered[:1]
 
