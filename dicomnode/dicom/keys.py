@@ -45,7 +45,8 @@ class Key:
         """Whether everything matches it (PS3.4 Section C.2.2.2.3)."""
         if self.items is not None:
             return all(key.is_universal for item in self.items for key in item.values())
-        return not self.values or (self.vr in WILDCARD and any(not value.strip("*") for value in self.values))
+        nothing = "*^= " if self.vr == "PN" else "*"
+        return not self.values or (self.vr in WILDCARD and any(not value.strip(nothing) for value in self.values))
 
 
 def read_identifier(dataset: Buffer, transfer_syntax_uid: str) -> ScannedDataset:

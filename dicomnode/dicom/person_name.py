@@ -36,6 +36,11 @@ def name_groups(name: str) -> tuple[str, str, str]:
     return alphabetic, ideographic, phonetic
 
 
+def has_several_groups(key: str) -> bool:
+    """Whether a key says which of its component groups is which."""
+    return "=" in key.rstrip("= ")
+
+
 @lru_cache(maxsize=1024)
 def group_patterns(group: str) -> tuple[str, ...]:
     """What a key's component group matches, as patterns of which one must fit."""
@@ -51,7 +56,7 @@ def name_matches(key: str, *, fuzzy: bool) -> Callable[[str], bool]:
     """Whether a stored name matches the key."""
     groups = name_groups(key)
     tests = [_fuzzy_test(group) if fuzzy else _test(group) for group in groups]
-    if "=" not in key.rstrip("= "):
+    if not has_several_groups(key):
         return lambda name: any(tests[0](group) for group in name_groups(name) if group)
 
     def by_group(name: str) -> bool:

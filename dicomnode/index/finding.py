@@ -6,6 +6,7 @@ import json
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from dicomnode.dicom.identifier import Identifier, Level
@@ -44,10 +45,29 @@ def find(connections: Connections, identifier: Identifier, return_tags: Sequence
     return Found(tags, _pages(connections, identifier, tags))
 
 
+def matching_rows(level: Level, conditions: Conditions) -> str:
+    """The statement for the rows that match; it binds the conditions' values."""
+    text = f"SELECT {TABLES[level]}.id FROM {joined(level, conditions.highest)}"  # noqa: S608 - names of ours; values are bound
+    terms = (*_HELD, *conditions.terms) if level is Level.IMAGE else conditions.terms
+    return f"{text} WHERE {' AND '.join(terms)}" if terms else text
+
+
+@lru_cache(maxsize=256)
+def values_of_rows(level: Level, tags: tuple[int, ...]) -> str:
+    """The statement for the values of some rows; it binds them as a JSON array."""
+    places = [place for tag in tags if (place := place_of(tag, level))]
+    selected = ", ".join(place.expression for place in places) or "NULL"
+    highest = max((place.level for place in places), key=levels_up_to(level).index, default=level)
+    return (
+        f"SELECT {selected} FROM {climbed(level, highest)}"  # noqa: S608 - names of ours
+        f" WHERE {TABLES[level]}.id IN (SELECT value FROM json_each(?)) ORDER BY {TABLES[level]}.id"
+    )
+
+
 def _pages(connections: Connections, identifier: Identifier, tags: tuple[int, ...]) -> Iterator[list[Row]]:
     level = identifier.level
     keys = _matches(connections, level, conditions_of(identifier))
-    text = _values_text(level, tags)
+    text = values_of_rows(level, tags)
     start, size = 0, _FIRST_PAGE
     while start < len(keys):
         page = json.dumps(keys[start : start + size].tolist())
@@ -60,20 +80,6 @@ def _pages(connections: Connections, identifier: Identifier, tags: tuple[int, ..
 
 def _matches(connections: Connections, level: Level, conditions: Conditions) -> array[int]:
     """The rows that match, in the order in which they came."""
-    text = f"SELECT {TABLES[level]}.id FROM {joined(level, conditions.highest)}"  # noqa: S608 - names of ours; values are bound
-    terms = (*_HELD, *conditions.terms) if level is Level.IMAGE else conditions.terms
-    if terms:
-        text += f" WHERE {' AND '.join(terms)}"
     with in_use(conditions.matchers), connections.reading() as connection:
-        found = connection.execute(text, conditions.values).fetchall()
+        found = connection.execute(matching_rows(level, conditions), conditions.values).fetchall()
     return array("q", sorted(key for (key,) in found))
-
-
-def _values_text(level: Level, tags: tuple[int, ...]) -> str:
-    places = [place for tag in tags if (place := place_of(tag, level))]
-    selected = ", ".join(place.expression for place in places) or "NULL"
-    highest = max((place.level for place in places), key=levels_up_to(level).index, default=level)
-    return (
-        f"SELECT {selected} FROM {climbed(level, highest)}"  # noqa: S608 - names of ours
-        f" WHERE {TABLES[level]}.id IN (SELECT value FROM json_each(?)) ORDER BY {TABLES[level]}.id"
-    )

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from peewee import JOIN, SQL, fn
 
 from dicomnode.dicom.instance import Attributes
-from dicomnode.index.keys import name_key
+from dicomnode.dicom.person_name import name_groups
 from dicomnode.index.schema import Patient, Series, Study, bound, compiled, insert_into
 from dicomnode.index.texts import Level, level_of, level_text, tags_with_values
 
@@ -28,6 +28,7 @@ _PATIENT_COLUMNS: Final = {
     "birth_time": 0x00100032,
     "sex": 0x00100040,
 }
+_NAME_KEYS: Final = ("name_key", "ideographic_key", "phonetic_key")
 _STUDY_COLUMNS: Final = {
     "study_date": 0x00080020,
     "study_time": 0x00080030,
@@ -74,7 +75,7 @@ _NEW_PATIENT: Final = insert_into(Patient)
 _NEW_STUDY: Final = insert_into(Study)
 _NEW_SERIES: Final = insert_into(Series)
 _CHANGED_PATIENT: Final = compiled(
-    Patient.update({column: bound(column) for column in (*_PATIENT_COLUMNS, "name_key", "attributes")}).where(
+    Patient.update({column: bound(column) for column in (*_PATIENT_COLUMNS, *_NAME_KEYS, "attributes")}).where(
         Patient.id == bound("id")
     )
 )
@@ -295,7 +296,7 @@ def _filled(text: str, level: Level) -> Level:
 
 def _patient_row(level: Level) -> dict[str, object]:
     row = _row(_PATIENT_COLUMNS, level)
-    return row | {"name_key": name_key(str(row["patient_name"]))}
+    return row | dict(zip(_NAME_KEYS, name_groups(str(row["patient_name"])), strict=True))
 
 
 def _study_row(level: Level) -> dict[str, object]:

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from datetime import UTC, datetime
-
-
-def name_key(name: str) -> str:
-    """Patient's Name for searches that look neither at case nor at how Unicode composes a letter (PS3.4 Section C.2.2.2.4)."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def location_key(location: str) -> int:

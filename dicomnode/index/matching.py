@@ -15,12 +15,15 @@ from typing import Final
 from dicomnode.dicom.identifier import EMPTY_VALUE, Identifier, Key, Level, QueryOptions
 from dicomnode.dicom.keys import WILDCARD
 from dicomnode.dicom.matching import Matcher, matcher_of
+from dicomnode.dicom.person_name import group_patterns, has_several_groups, name_groups
 from dicomnode.dicom.query_model import levels_up_to
 from dicomnode.dicom.temporal import Interval, date_interval, time_interval
 from dicomnode.index.functions import new_token
 from dicomnode.index.places import Place, place_of
 
 _STUDY_DATE: Final = 0x00080020
+_PATIENT_NAME: Final = 0x00100010
+_NAME_COLUMNS: Final = ("patient.name_key", "patient.ideographic_key", "patient.phonetic_key")
 _PATIENT_ID: Final = 0x00100020
 _JOINED_IN_COLUMN: Final = frozenset({0x00080061, 0x00080062})
 """Columns that hold several values."""
@@ -104,6 +107,8 @@ class _Writer:
         text = place.expression
         if options.empty_value and EMPTY_VALUE in key.values:
             self.terms.append(f"coalesce({text}, '') = ''")
+        elif tag == _PATIENT_NAME and not options.fuzzy:
+            self._choice(key, options, self._name)
         elif place.vr in ("DA", "TM"):
             self._choice(key, options, lambda value: self._within(tag, place, value))
         elif (
@@ -132,6 +137,20 @@ class _Writer:
         )
         self.terms.append(f"({day} > {first_day} OR {at} >= {first})")
         self.terms.append(f"({day} < {last_day} OR ({at} > '' AND {at} <= {last}))")
+
+    def _name(self, value: str) -> str:
+        """Patient's Name, by the columns that hold its component groups as they are compared."""
+        groups = name_groups(value)
+        if not has_several_groups(value):
+            return " OR ".join(self._group(column, groups[0]) for column in _NAME_COLUMNS)
+        wanted = [(column, group) for column, group in zip(_NAME_COLUMNS, groups, strict=True) if group]
+        return " AND ".join(f"({self._group(column, group)})" for column, group in wanted)
+
+    def _group(self, column: str, group: str) -> str:
+        terms = [self._like(column, pattern, has_wildcards=True) for pattern in group_patterns(group)]
+        if column != _NAME_COLUMNS[0] and group.strip("*"):
+            terms = [f"{column} <> '' AND {term}" for term in terms]  # as the index on it says
+        return " OR ".join(f"({term})" for term in terms)
 
     def _within(self, tag: int, place: Place, value: str) -> str:
         if place.vr == "DA":

@@ -35,11 +35,13 @@ class Patient(Model):
     issuer = TextField()
     patient_name = TextField()
     name_key = TextField(index=True)
-    """Patient's Name as `name_key` makes it, for searches that do not look at case."""
+    """The alphabetic component group of Patient's Name as `name_groups` makes it, for searches."""
     birth_date = TextField()
     birth_time = TextField()
     sex = TextField()
     attributes = TextField()
+    ideographic_key = TextField(constraints=[SQL("DEFAULT ''")])
+    phonetic_key = TextField(constraints=[SQL("DEFAULT ''")])
 
 
 Patient.add_index(
@@ -47,6 +49,12 @@ Patient.add_index(
         SQL("patient_id <> ''")
     )
 )
+
+
+Patient.add_index(
+    Patient.index(Patient.ideographic_key, name="patient_ideographic_key").where(SQL("ideographic_key <> ''"))
+)
+Patient.add_index(Patient.index(Patient.phonetic_key, name="patient_phonetic_key").where(SQL("phonetic_key <> ''")))
 
 
 class Study(Model):
@@ -59,7 +67,7 @@ class Study(Model):
     """YYYYMMDD, also where the data set has the old form with dots (PS3.5 Section 6.2, VR DA)."""
     study_time = TextField()
     accession_number = TextField(index=True)
-    study_id = TextField()
+    study_id = TextField(index=True)
     referring_physician_name = TextField()
     study_description = TextField()
     patient_age = TextField()
@@ -83,7 +91,7 @@ class Series(Model):
 
     id = AutoField()
     study = ForeignKeyField(Study, column_name="study", index=False)
-    series_instance_uid = TextField()
+    series_instance_uid = TextField(index=True)
     modality = TextField()
     series_number = TextField()
     series_description = TextField()

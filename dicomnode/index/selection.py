@@ -44,6 +44,16 @@ def select(connections: Connections, selection: Selection) -> list[StoredInstanc
     Raises:
         IndexUnavailableError: the index cannot be read.
     """
+    text, values = selecting(selection)
+    if not values:
+        return []
+    with connections.reading() as connection:
+        rows = connection.execute(text, values).fetchall()
+    return [StoredInstance(*row) for row in rows]
+
+
+def selecting(selection: Selection) -> tuple[str, list[str]]:
+    """The statement, and what it binds."""
     terms, values = [], []
     if selection.patient_id:
         terms.append("patient.patient_id <> '' AND patient.patient_id = ?")
@@ -59,8 +69,4 @@ def select(connections: Connections, selection: Selection) -> list[StoredInstanc
         elif uids:
             terms.append(f"{column} IN (SELECT value FROM json_each(?))")  # noqa: S608 - bound
             values.append(json.dumps(uids))
-    if not terms:
-        return []
-    with connections.reading() as connection:
-        rows = connection.execute(_SELECTED.format(" AND ".join(terms)), values).fetchall()
-    return [StoredInstance(*row) for row in rows]
+    return _SELECTED.format(" AND ".join(terms)), values

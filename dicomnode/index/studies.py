@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from peewee import SQL, Node, fn
 
+from dicomnode.dicom.person_name import name_groups
 from dicomnode.index.database import Connections
-from dicomnode.index.keys import instant, name_key
+from dicomnode.index.keys import instant
 from dicomnode.index.schema import QUARANTINED, Instance, Patient, Study, bound, compiled
 
 _PAGE: Final = 500
@@ -22,7 +23,8 @@ class StudyFilter:
     """Which studies to list; what is empty is no condition.
 
     Attributes:
-        patient_name: ``*`` stands for anything, ``?`` for one character; upper and lower case are the same.
+        patient_name: ``*`` stands for anything, ``?`` for one character; upper and lower case are the same, and accents
+            do not count.
         modality: of any of its series.
         date_from: Study Date YYYYMMDD, this day or later.
         date_to: this day or earlier.
@@ -66,7 +68,9 @@ class StudyRow:
 
 _CONDITIONS: Final[dict[str, Node]] = {
     "patient_id": (Patient.patient_id == bound("patient_id")) & (Patient.patient_id != SQL("''")),
-    "patient_name": SQL("name_key GLOB :patient_name"),
+    "patient_name": SQL(
+        "(name_key GLOB :patient_name OR ideographic_key GLOB :patient_name OR phonetic_key GLOB :patient_name)"
+    ),
     "accession_number": Study.accession_number == bound("accession_number"),
     "study_instance_uid": Study.study_instance_uid == bound("study_instance_uid"),
     "modality": SQL("instr('\\' || modalities_in_study || '\\', '\\' || :modality || '\\')"),
@@ -122,7 +126,7 @@ def studies(connections: Connections, filters: StudyFilter, limit: int) -> Itera
 
 def _pattern(name: str) -> str:
     """As GLOB reads it: a bracket would begin a set of characters."""
-    return name_key(name).replace("[", "[[]")
+    return name_groups(name)[0].replace("[", "[[]")
 
 
 def _study(row: tuple[Any, ...]) -> StudyRow:
