@@ -89,11 +89,11 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None, **bound: o
         processors=[
             _Frame({"pid": os.getpid()} | bound),
             structlog.processors.format_exc_info,
-            *(_for_people(output) if is_console else [structlog.processors.JSONRenderer(ensure_ascii=False)]),
+            *(_for_people(output) if is_console else [_as_json]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
         logger_factory=lambda *_: output,
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     _listen_to_libraries()
     _listen_to_crashes()
@@ -115,6 +115,14 @@ def _escape(_logger: object, _level: str, fields: EventDict) -> EventDict:
         else value
         for key, value in fields.items()
     }
+
+
+def _as_json(_logger: object, _level: str, fields: EventDict) -> str:
+    """One line for a machine; structlog's own renderer makes a new encoder for each."""
+    return _encode(fields)
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, default=repr).encode
 
 
 class _Frame:

@@ -14,6 +14,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from blake3 import blake3
@@ -34,7 +35,7 @@ _LOCATION = re.compile(r"[0-9a-f]{3}/[0-9a-z.]{1,64}(?:/[0-9]{3,9})?/[0-9a-z._-]
 class Folder:
     """A folder that instances of one study go to; open, so that its inode number stays its own."""
 
-    __slots__ = ("fd", "is_durable", "location", "path", "room")
+    __slots__ = ("_own", "fd", "is_durable", "location", "path", "room")
 
     def __init__(self, root: Path, location: str, room: int) -> None:
         """Open it.
@@ -49,6 +50,7 @@ class Folder:
         self.is_durable = False
         """Whether its own entry in its parent, and so on up to the root, is known to be on disk."""
         self.fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._own = os.fstat(self.fd)
 
     def __del__(self) -> None:
         """Close it when nobody uses it any more: a thread may still sync it when it is no longer remembered."""
@@ -58,7 +60,7 @@ class Folder:
     def is_here(self) -> bool:
         """Whether this folder, not one that was made in its place later, still is at its path."""
         try:
-            return os.path.samestat(self.path.stat(), os.fstat(self.fd))
+            return os.path.samestat(self.path.stat(), self._own)
         except FileNotFoundError:
             return False
 
@@ -95,14 +97,14 @@ class StudyFolders:
                 self._folders.popitem(last=False)
         return folder
 
-    def link(self, source: Path, folder: Folder, location: str) -> None:
+    def link(self, source: str, folder: Folder, location: str) -> None:
         """Give the file ``source`` its name in ``folder``; durable when this returns.
 
         Raises:
             FileNotFoundError: somebody removed the folder; nothing was linked.
             OSError: it failed; nothing is linked.
         """
-        target = self.root / location
+        target = f"{self.root}/{location}"
         try:
             os.link(source, target)
             try:
@@ -111,7 +113,7 @@ class StudyFolders:
                 if self._durable:
                     self._sync(folder)
             except OSError:
-                target.unlink(missing_ok=True)
+                Path(target).unlink(missing_ok=True)
                 raise
         except OSError:
             self._forget(folder)
@@ -209,6 +211,7 @@ class StudyFolders:
                 del self._folders[study]
 
 
+@lru_cache(maxsize=REMEMBERED_FOLDERS)
 def study_location(study_instance_uid: str) -> str:
     """The study's folder, relative to the root."""
     fan_out = blake3(study_instance_uid.encode("utf-8", "surrogatepass")).hexdigest(2)[:3]

@@ -48,13 +48,13 @@ class Incoming:
         """A word that no other call gives, in no process and at no time."""
         return f"{self.token}-{next(self._numbers):x}"
 
-    def partial(self) -> Path:
-        """A new name for a file whose place is not known yet."""
-        return self.path / f"{self.unique()}{_PARTIAL}"
+    def partial(self) -> str:
+        """The path for a new file whose place is not known yet; text, because each instance needs one."""
+        return f"{self.path}/{self.unique()}{_PARTIAL}"
 
-    def path_for(self, location: str) -> Path:
-        """The name of a file that is meant for ``location``."""
-        return self.path / location.replace("/", _SEPARATOR)
+    def path_for(self, location: str) -> str:
+        """The path of a file that is meant for ``location``."""
+        return f"{self.path}/{location.replace('/', _SEPARATOR)}"
 
     def close(self) -> None:
         """Remove the folder if it is empty, and let go of it."""

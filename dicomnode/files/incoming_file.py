@@ -19,7 +19,7 @@ class IncomingFile:
 
     __slots__ = ("_fd", "meta", "path", "size_bytes")
 
-    def __init__(self, path: Path, meta: bytes, dataset: bytes | memoryview = b"") -> None:
+    def __init__(self, path: str, meta: bytes, dataset: bytes | memoryview = b"") -> None:
         """Make the file and write its head, and the data set or its beginning.
 
         Raises:
@@ -63,13 +63,13 @@ class IncomingFile:
         """
         os.fdatasync(self._fd)
 
-    def move(self, path: Path) -> None:
+    def move(self, path: str) -> None:
         """Give it this name in the incoming folder, if it has another."""
         if path != self.path:
-            self.path.rename(path)
+            Path(self.path).rename(path)
             self.path = path
 
-    def copy(self, path: Path, meta: bytes, digest: bytes) -> IncomingFile:
+    def copy(self, path: str, meta: bytes, digest: bytes) -> IncomingFile:
         """The same data set, written anew behind another head.
 
         Args:
@@ -95,7 +95,7 @@ class IncomingFile:
     def remove(self) -> None:
         """Close the file, and remove the name it has now."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        Path(self.path).unlink(missing_ok=True)
 
     def __del__(self) -> None:
         self.close()

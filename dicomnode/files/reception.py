@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -216,7 +217,7 @@ class Reception:
             self._request.sender.called_ae_title,
         )
 
-    def _durable_file(self, meta: bytes, path: Path) -> IncomingFile:
+    def _durable_file(self, meta: bytes, path: str) -> IncomingFile:
         """The data set behind ``meta`` in a file, synced: the spool, or one that is written now, at ``path``."""
         # A spool was begun with the UIDs of the request: a data set that names another instance is written anew.
         file = self._spool if self._spool and self._spool.meta == meta else self._written(meta, path)
@@ -241,7 +242,7 @@ class Reception:
             raise
         return file
 
-    def _written(self, meta: bytes, path: Path) -> IncomingFile:
+    def _written(self, meta: bytes, path: str) -> IncomingFile:
         if self._spool is None or self._is_held:
             return IncomingFile(path, meta, self._held.view())
         return self._spool.copy(path, meta, self.digest)
@@ -292,10 +293,10 @@ class Kept:
     def settle(self) -> None:
         """The row is committed: the file is finished work."""
         with contextlib.suppress(OSError):  # recovery finds the row
-            self._file_path.unlink()
+            os.unlink(self._file_path)  # noqa: PTH108 - once an instance: a Path costs more than the system call
 
     def withdraw(self) -> None:
         """The row was certainly not written: remove the file, by its own names only."""
         with contextlib.suppress(OSError):  # recovery finds no row
             self._folders.remove(self.location)
-            self._file_path.unlink()
+            Path(self._file_path).unlink()

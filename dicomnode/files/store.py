@@ -159,7 +159,7 @@ class Files:
         self._incoming.close()
 
     def _begin_removal(self, location: str) -> Path:
-        name = self._incoming.path_for(location)
+        name = Path(self._incoming.path_for(location))
         # Missing: there is nothing to remove. There already: an earlier removal failed.
         with contextlib.suppress(FileNotFoundError, FileExistsError):
             os.link(self._folders.path(location), name)

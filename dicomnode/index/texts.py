@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from json.encoder import encode_basestring
 
 from dicomnode.dicom.instance import Finding, Severity
 
@@ -15,8 +16,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def level_text(level: Level) -> str:
-    """One level's attributes: ``{"00100010":"Doe^Jane"}``."""
-    return _encode(_named(level))
+    """One level's attributes: ``{"00100010":"Doe^Jane"}``; the encoder would be made anew for each instance."""
+    return "{" + ",".join([f'"{_name(tag)}":{encode_basestring(value)}' for tag, value in level.items()]) + "}"
 
 
 def level_of(text: str) -> dict[int, str]:

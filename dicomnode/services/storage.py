@@ -68,6 +68,8 @@ class Storage:
         self._settings = settings
         self._time_zone = time_zone
         self._memory = memory
+        self._look_first = False
+        """The last instance was here already, so the next one may be too: a study that is sent again."""
 
     def receive(self, request: StoreRequest) -> Reception:
         """Where the bytes of the data set of ``request`` go as they come."""
@@ -107,10 +109,11 @@ class Storage:
     ) -> tuple[str, tuple[Finding, ...]]:
         """Write and index the instance, accepted or in quarantine; what became of it, and all findings."""
         sop_instance_uid = _uid(dataset, SOP_INSTANCE_UID)
-        known = self._index.instances.known(sop_instance_uid)
-        if known is not None and self._holds(known, request, reception):
-            self._index.sync()  # the row that this Success rests on may be younger than the last sync
-            return "instance.known", verdict.findings
+        if self._look_first:
+            known = self._index.instances.known(sop_instance_uid)
+            if known is not None and self._holds(known, request, reception):
+                self._index.sync()  # the row that this Success rests on may be younger than the last sync
+                return "instance.known", verdict.findings
         attributes = describe(dataset)  # before the disk is waited for: it is at work already
         kept = reception.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
         received = _received(request, dataset, attributes, reception, verdict, kept)
@@ -118,6 +121,7 @@ class Storage:
         event = _EVENTS[added.outcome]
         if added.outcome is Outcome.SAME_CONTENT and self._restored(added.existing, received, kept):
             event = "instance.restored"
+        self._look_first = event == "instance.known"
         if event in ("instance.known", "instance.refused"):
             kept.withdraw()
         else:
