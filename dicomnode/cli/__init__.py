@@ -24,6 +24,7 @@ COMMANDS = {
     "studies": "List the studies that the node holds.",
     "quarantine": "List, release and discard what was held back.",
     "echo": "Ask a peer whether it is there (C-ECHO).",
+    "find": "Ask a peer what it has (C-FIND).",
 }
 
 

@@ -1,4 +1,4 @@
-"""Sequences as DICOM JSON (PS3.18 Annex F): how the index keeps them, and how they are given to other programs."""
+"""Data sets and sequences as DICOM JSON (PS3.18 Annex F): how the index keeps them, and how they are given to other programs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ _NUMBERS: Final = {
     b"FD": "d",
 }
 _NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
+
+
+def dataset_json(scanned: ScannedDataset) -> dict[str, Any]:
+    """The data set as one DICOM JSON object."""
+    return _item(scanned, scanned)
 
 
 def sequence_json(scanned: ScannedDataset, tag: int) -> str:

@@ -103,6 +103,11 @@ def model_of(sop_class_uid: str) -> tuple[Model, Operation] | None:
     return SOP_CLASSES.get(sop_class_uid)
 
 
+def sop_class_of(model: Model, operation: Operation) -> str:
+    """The SOP Class of an operation in a model."""
+    return next(uid for uid, meant in SOP_CLASSES.items() if meant == (model, operation))
+
+
 def levels_up_to(level: Level) -> tuple[Level, ...]:
     """``level`` and those above it, the nearest first."""
     levels = tuple(Level)

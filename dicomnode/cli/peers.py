@@ -1,0 +1,51 @@
+"""How commands name a peer, and the title that they call it by."""
+
+from __future__ import annotations
+
+import click
+
+from dicomnode.config import Config
+from dicomnode.dicom.peer import PeerSettings, check_ae_title
+from dicomnode.errors import ConfigurationError
+from dicomnode.settings.document import Document, Plain
+from dicomnode.settings.faults import nearest
+
+calling_option = click.option("--calling", metavar="AET", help="The AE title to call as.  [the node's own]")
+
+
+def find(name: str, config: Config) -> PeerSettings:
+    """The peer that ``name`` stands for: a name in the configuration; an AET@HOST:PORT needs none.
+
+    Raises:
+        click.BadParameter: it stands for none.
+    """
+    if name in config.peers:
+        return config.peers[name]
+    if "@" in name:
+        return _parse(name)
+    meant = nearest(name, config.peers)
+    hint = f"did you mean {meant}?" if meant else f"the configuration knows {', '.join(config.peers) or 'none'}"
+    raise click.BadParameter(f"no peer {name}: {hint}; or write AET@HOST:PORT", param_hint="PEER")
+
+
+def own_title(calling: str | None, config: Config) -> str:
+    """``calling`` when it is an AE title, the node's own when nobody says.
+
+    Raises:
+        click.BadParameter: it is no AE title.
+    """
+    try:
+        return check_ae_title(calling) if calling is not None else config.ae_title
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--calling") from error
+
+
+def _parse(text: str) -> PeerSettings:
+    ae_title, _, address = text.rpartition("@")
+    host, _, port = address.rpartition(":")
+    values: Plain = {"ae_title": ae_title, "host": host.strip("[]"), "port": port}
+    try:
+        return Document(text, values).check(PeerSettings)
+    except ConfigurationError as error:
+        faults = "; ".join(f"{problem.key}: {problem.text}" for problem in error.problems)
+        raise click.BadParameter(f"{text} is no AET@HOST:PORT: {faults}", param_hint="PEER") from error
