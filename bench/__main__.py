@@ -13,10 +13,11 @@ import click
 from rich.console import Console
 
 from bench import machine, report, workloads
+from bench.effort import Effort
 from bench.results import Results
 from bench.rounds import Folders, Outcome, run
 from bench.servers import BENCH, NODE, ONE_WORKER, PROJECT, RIVALS, SINK, Server
-from bench.workloads import QUICK, Effort, Workload
+from bench.workloads import QUICK, Workload
 
 _WIDTH = 180  # of the tables, where no terminal says how wide it is
 MANUAL = PROJECT / "docs" / "performance.md"

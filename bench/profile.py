@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import machine, workloads
+from bench.effort import Effort
 from bench.rounds import Folders
 from bench.servers import BENCH, ONE_WORKER, running
-from bench.workloads import Effort
 
 SAMPLES_PER_S = 200
 

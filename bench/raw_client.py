@@ -44,12 +44,12 @@ class Address:
 class Association:
     """One association with ``address``; leaving the block releases it."""
 
-    def __init__(self, address: Address, abstract_syntaxes: Sequence[str]) -> None:
+    def __init__(self, address: Address, abstract_syntaxes: Sequence[str], receives: Sequence[str] = ()) -> None:
         self._socket = socket.create_connection((address.host, address.port), TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = bytearray()
         try:
-            self._socket.sendall(wire.associate_rq(address.ae_title, "BENCH", abstract_syntaxes))
+            self._socket.sendall(wire.associate_rq(address.ae_title, "BENCH", abstract_syntaxes, receives))
             self.acceptance = wire.parse_associate_ac(self._expect(wire.ASSOCIATE_AC))
         except BaseException:
             self._socket.close()
@@ -66,6 +66,11 @@ class Association:
                 self.release()
         finally:
             self._socket.close()
+
+    @property
+    def socket(self) -> socket.socket:
+        """For who reads by himself."""
+        return self._socket
 
     def require(self, context: int) -> int:
         """``context``, which the peer must have accepted."""

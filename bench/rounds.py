@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 
+from bench.effort import Effort
 from bench.raw_client import PeerRefusedError
 from bench.servers import PROJECT, DidNotStartError, Durability, Server, running
 from bench.storescu import StorescuFailedError
-from bench.workloads import Effort, Workload
+from bench.workloads import Workload
 
 
 @dataclass(frozen=True, slots=True)

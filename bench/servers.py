@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -68,6 +69,15 @@ class Server(Protocol):
 
 MANY = 10_000
 
+DESTINATION_AE_TITLE = "RECEIVER"
+"""The Move Destination that every archive knows; who wants to be it listens on `move_destination_port`."""
+
+
+@cache
+def move_destination_port() -> int:
+    """The port of the Move Destination, the same for the whole run."""
+    return free_port()
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -94,6 +104,9 @@ class Node:
             "durability": durability.value,
             "listeners": [{"host": "127.0.0.1", "port": port}],
             "processes": {"workers": self.workers},
+            "peers": {
+                "receiver": {"ae_title": DESTINATION_AE_TITLE, "host": "127.0.0.1", "port": move_destination_port()}
+            },
         }
         config = folder / "dicomnode.yaml"
         config.write_text(json.dumps(settings))  # YAML holds JSON
@@ -128,6 +141,9 @@ class Orthanc:
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
             "SyncStorageArea": durability is Durability.FULL,
+            "DicomAlwaysAllowMove": True,
+            "DicomAlwaysAllowGet": True,
+            "DicomModalities": {"receiver": [DESTINATION_AE_TITLE, "127.0.0.1", move_destination_port()]},
         }
         config.write_text(json.dumps(settings))
         return ["Orthanc", str(config)]
@@ -156,7 +172,8 @@ class Dcmqrscp:
         config = folder / "dcmqrscp.cfg"
         config.write_text(
             f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 250\n"
-            "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+            f"HostTable BEGIN\nreceiver = ({DESTINATION_AE_TITLE}, 127.0.0.1, {move_destination_port()})\nHostTable END\n"
+            "VendorTable BEGIN\nVendorTable END\n"
             f"AETable BEGIN\n{self.ae_title} {storage} RW (500, 1024mb) ANY\nAETable END\n"
         )
         return ["/usr/bin/dcmqrscp", "--config", str(config)]

@@ -88,8 +88,14 @@ ALL: Sequence[Target] = (
     Target("200 idle associations: more memory than the idle node", own("idle-200", "more_pss_mb"), " MB", at_most=30),
     Target("C-FIND, 5000 matches, responses per second against Orthanc", _not_measured, "x", 15),
     Target("C-FIND, exact key at 100,000 studies", _not_measured, " ms", at_most=0.2),
-    Target("C-MOVE and C-GET against Orthanc", _not_measured, "x", 1.5),
-    Target("C-MOVE and C-GET against dcmqrscp", _not_measured, "x", 1.3),
+    *(
+        Target(f"{what}, against {other}", times(workload, other, "megabytes_per_s"), "x", at_least)
+        for other, at_least in (("Orthanc", 1.5), ("dcmqrscp", 1.3))
+        for what, workload in (
+            ("C-MOVE of CT", "move-ct"), ("C-GET of CT", "get-ct"),
+            ("C-MOVE of multiframes", "move-big"), ("C-GET of multiframes", "get-big"),
+        )
+    ),
     Target("reception at 5 million instances in the index against an empty one", _not_measured, "x", 0.8),
 )  # fmt: skip
 """In the order of the table."""

@@ -14,9 +14,10 @@ ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT 
 PDU_HEADER_BYTES = 6
 PDV_HEADER_BYTES = 6
 
-C_STORE_RQ, C_ECHO_RQ = 0x0001, 0x0030
-SUCCESS = 0x0000
+C_STORE_RQ, C_GET_RQ, C_MOVE_RQ, C_ECHO_RQ = 0x0001, 0x0010, 0x0021, 0x0030
+SUCCESS, PENDING, SOME_FAILED = 0x0000, 0xFF00, 0xB000
 VERIFICATION = "1.2.840.10008.1.1"
+STUDY_ROOT_MOVE, STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.2", "1.2.840.10008.5.1.4.1.2.2.3"
 
 LARGEST_PDU = 131072
 """What we accept, and the most that we send: DCMTK's senders do the same, whatever the peer would take."""
@@ -40,8 +41,10 @@ def context_id(index: int) -> int:
     return 2 * index + 1
 
 
-def associate_rq(called_ae_title: str, calling_ae_title: str, abstract_syntaxes: Sequence[str]) -> bytes:
-    """An A-ASSOCIATE-RQ that proposes each abstract syntax in Explicit VR Little Endian."""
+def associate_rq(
+    called_ae_title: str, calling_ae_title: str, abstract_syntaxes: Sequence[str], receives: Sequence[str] = ()
+) -> bytes:
+    """An A-ASSOCIATE-RQ that proposes each abstract syntax in Explicit VR Little Endian; we are SCP of those in ``receives``."""
     contexts = b"".join(
         _item(
             0x20,
@@ -51,8 +54,11 @@ def associate_rq(called_ae_title: str, calling_ae_title: str, abstract_syntaxes:
         )
         for index, uid in enumerate(abstract_syntaxes)
     )
+    roles = b"".join(
+        _item(0x54, struct.pack(">H", len(uid)) + uid.encode() + b"\0\1") for uid in receives
+    )  # PS3.7 Table D.3-9
     user_information = _item(
-        0x50, _item(0x51, struct.pack(">L", LARGEST_PDU)) + _item(0x52, _IMPLEMENTATION_CLASS_UID.encode())
+        0x50, _item(0x51, struct.pack(">L", LARGEST_PDU)) + _item(0x52, _IMPLEMENTATION_CLASS_UID.encode()) + roles
     )
     body = (
         struct.pack(">HH16s16s32x", 1, 0, called_ae_title.ljust(16).encode(), calling_ae_title.ljust(16).encode())
@@ -120,29 +126,54 @@ def store_rq(template: Template, context: int, max_pdu_length: int) -> Form:
     return Form(b"".join(store_rq_pdus(template, context, max_pdu_length)))
 
 
-def success_rsp(context: int, command_field: int) -> bytes:
-    """A response with status Success to our own requests."""
+def retrieve_rq(context: int, study_uid: str, move_destination: str = "") -> bytes:
+    """A C-MOVE-RQ (PS3.7 Section 9.3.4.1) for a study, or a C-GET-RQ (9.3.3.1) without a destination."""
+    destination = ((0x0600, move_destination.ljust(16).encode()),) if move_destination else ()
+    command = _command(
+        (0x0002, _uid(STUDY_ROOT_MOVE if move_destination else STUDY_ROOT_GET)),
+        (0x0100, _us(C_MOVE_RQ if move_destination else C_GET_RQ)),
+        (0x0110, _us(1)),
+        *destination,
+        (0x0700, _us(0)),
+        (0x0800, _us(_DATA_SET)),
+    )
+    uid = _uid(study_uid)
+    identifier = struct.pack("<HH2sH6s", 0x0008, 0x0052, b"CS", 6, b"STUDY ")
+    identifier += struct.pack("<HH2sH", 0x0020, 0x000D, b"UI", len(uid)) + uid
+    return _p_data(context, _COMMAND | _LAST, command) + _p_data(context, _LAST, identifier)
+
+
+def success_rsp(context: int, command_field: int, message_id: int = 1) -> bytes:
+    """A response with status Success."""
     response_field = _us(command_field | 0x8000)
-    command = _command((0x0100, response_field), (0x0120, _us(1)), (0x0800, _us(_NO_DATA_SET)), (0x0900, _us(SUCCESS)))
+    command = _command(
+        (0x0100, response_field), (0x0120, _us(message_id)), (0x0800, _us(_NO_DATA_SET)), (0x0900, _us(SUCCESS))
+    )
     return _p_data(context, _COMMAND | _LAST, command)
 
 
 def command_field(body: bytes) -> int:
     """Command Field (0000,0100) of the message that begins in this P-DATA-TF without its PDU header."""
-    return _us_element(body, 0x0100)
+    return element(body[PDV_HEADER_BYTES:], 0x0100)
 
 
 def response_status(body: bytes) -> int:
     """Status (0000,0900) of the response in this P-DATA-TF without its PDU header (PS3.7 Annex C)."""
-    return _us_element(body, 0x0900)
+    return element(body[PDV_HEADER_BYTES:], 0x0900)
 
 
-def _us_element(body: bytes, wanted: int) -> int:
-    position = PDV_HEADER_BYTES
-    while position < len(body):
-        element, length = struct.unpack_from("<2xHL", body, position)
-        if element == wanted:
-            value: int = struct.unpack_from("<H", body, position + 8)[0]
+def has_dataset(command: bytes) -> bool:
+    """Whether a data set follows this command set: Command Data Set Type (0000,0800)."""
+    return element(command, 0x0800) != _NO_DATA_SET
+
+
+def element(command: bytes, wanted: int) -> int:
+    """The US value of (0000,``wanted``) in a command set."""
+    position = 0
+    while position < len(command):
+        number, length = struct.unpack_from("<2xHL", command, position)
+        if number == wanted:
+            value: int = struct.unpack_from("<H", command, position + 8)[0]
             return value
         position += 8 + length
     raise ValueError(f"the command set holds no (0000,{wanted:04X})")

@@ -18,21 +18,13 @@ from typing import Protocol
 from pynetdicom import AllStoragePresentationContexts
 
 from bench import instances, measure, storescu, wire
+from bench.effort import Effort
 from bench.instances import Template
 from bench.raw_client import Association, Load, PeerRefusedError, Sender
+from bench.retrieval import Retrieval
 from bench.servers import NODE, ONE_WORKER, SINK, Durability, Running, Server
 
 Figures = Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How long to measure."""
-
-    duration_s: float
-    idle_s: float
-    bytes_at_most: int
-    """That one round sends, so that neither disk nor memory fills up."""
 
 
 class Workload(Protocol):
@@ -406,6 +398,10 @@ ALL: Sequence[Workload] = (
         FULL,
         nagle=True,
     ),
+    Retrieval("move-ct", "C-MOVE of a study of 500 CT 530 KB", _ct, 250, moves=True),
+    Retrieval("get-ct", "C-GET of a study of 500 CT 530 KB", _ct, 250, moves=False),
+    Retrieval("move-big", "C-MOVE of 8 multiframes of 21-52 MB", _multiframes, 4, moves=True),
+    Retrieval("get-big", "C-GET of 8 multiframes of 21-52 MB", _multiframes, 4, moves=False),
     AssociationRate(1),
     AssociationRate(60),
     EchoLatency(),
@@ -415,6 +411,6 @@ ALL: Sequence[Workload] = (
 
 QUICK = (
     "durable-ct-1", "durable-ct-4", "durable-tiny-8", "fast-ct-1", "fast-ct-4", "fast-mr-1", "fast-big-1", "plain-ct-1",
-    "associations-1", "associations-60", "echo", "idle-200",
+    "move-ct", "get-ct",     "associations-1", "associations-60", "echo", "idle-200",
 )  # fmt: skip
 """Names of the workloads that ``--quick`` runs."""
