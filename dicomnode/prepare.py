@@ -122,11 +122,17 @@ def _prepare(folder: Path, index_settings: IndexSettings, log_settings: LogSetti
     index.prepare()
     try:
         report = recover(folder / FILES_NAME, index.instances.has_location)
+        refusals_removed = index.refusals.remove_old()
     except OSError as error:
         raise DataFolderError(f"leftovers in data folder {folder} cannot be dealt with: {error.strerror}") from error
     finally:
         index.close()
-    log.info("data_folder.prepared", **asdict(report), duration_ms=round(1000 * (time.monotonic() - started)))
+    log.info(
+        "data_folder.prepared",
+        **asdict(report),
+        refusals_removed=refusals_removed,
+        duration_ms=round(1000 * (time.monotonic() - started)),
+    )
 
 
 def file_system_of(folder: Path, mount_table: str) -> str:

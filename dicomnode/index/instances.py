@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, auto
 from typing import Final
 
-from dicomnode.dicom.instance import Finding, ReceivedInstance, Severity, State, StoreRequest, Verdict
+from dicomnode.dicom.instance import Finding, ReceivedInstance, Severity, State
 from dicomnode.index.database import Connections
 from dicomnode.index.events import EventKind, record
 from dicomnode.index.hierarchy import Leaver, Newcomer, link, place_of, unlink
@@ -29,7 +28,6 @@ from dicomnode.index.texts import findings_of, findings_text, level_of, level_te
 from dicomnode.index.writer import Writer
 
 _INSTANCE_NUMBER: Final = 0x00200013
-_UID_LENGTH: Final = 64
 
 
 class Outcome(Enum):
@@ -206,45 +204,6 @@ class Instances:
             "offset": received.dataset_offset,
         }
         return self._writer.run(lambda connection: connection.execute(_RELOCATE, row).rowcount == 1)
-
-    def refuse(
-        self, request: StoreRequest, uids: tuple[str, str, str], verdict: Verdict, received_at: datetime
-    ) -> None:
-        """Record an instance that was not kept. Nobody is promised this record, so nobody waits until it is on the disk.
-
-        Args:
-            uids: Study, Series and SOP Instance UID, as far as the data set has them; what is too long for a UID is cut.
-
-        Raises:
-            IndexUnavailableError: it could not be written; no reason to answer the sender anything else.
-        """
-        study, series, instance = (uid[:_UID_LENGTH] for uid in uids)
-        row = {
-            "series": None,
-            "state": State.REFUSED,
-            "sop_instance_uid": instance or request.sop_instance_uid[:_UID_LENGTH],
-            "sop_class_uid": request.sop_class_uid[:_UID_LENGTH],
-            "study_instance_uid": study,
-            "series_instance_uid": series,
-            "transfer_syntax_uid": request.transfer_syntax_uid,
-            "instance_number": "",
-            "location": None,
-            "location_key": None,
-            "dataset_offset": 0,
-            "dataset_size_bytes": 0,
-            "digest": b"",
-            "digest_algorithm": "",
-            "received_at": microseconds(received_at),
-            "calling_ae_title": request.sender.calling_ae_title,
-            "called_ae_title": request.sender.called_ae_title,
-            "address": request.sender.address,
-            "peer": request.sender.peer,
-            "rule_set": verdict.rule_set,
-            "findings": findings_text(verdict.findings),
-            "higher_attributes": None,
-            "attributes": "{}",
-        }
-        self._writer.note(lambda connection: connection.execute(_NEW_INSTANCE, row).lastrowid)
 
 
 class _Addition:

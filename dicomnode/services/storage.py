@@ -99,7 +99,7 @@ class Storage:
         """Record what was not kept. The record is no promise to the sender, so its failure is only logged."""
         uids = _uid(dataset, STUDY_INSTANCE_UID), _uid(dataset, SERIES_INSTANCE_UID), _uid(dataset, SOP_INSTANCE_UID)
         try:
-            self._index.instances.refuse(request, uids, verdict, datetime.now(UTC))
+            self._index.refusals.record(request, uids, verdict, datetime.now(UTC))
         except IndexUnavailableError as error:
             log.error("refusal.not_recorded", sop_instance_uid=uids[2], reason=str(error))
         return "instance.refused", verdict.findings

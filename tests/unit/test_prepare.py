@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +18,8 @@ import pytest
 import structlog
 from structlog.typing import EventDict
 
+from dicomnode.dicom.instance import StoreRequest, Verdict
+from dicomnode.dicom.peer import Sender
 from dicomnode.errors import DataFolderError
 from dicomnode.index import Durability, Index, IndexSettings
 from dicomnode.logs import LogSettings
@@ -207,6 +210,18 @@ def test_removes_what_a_crash_left_and_says_how_much(folder: Path, capfd: pytest
     assert not leftover.parent.exists()
     [line] = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert (line["event"], line["removed"]) == ("data_folder.prepared", 1)
+
+
+def test_removes_records_of_refusals_that_are_past_their_time(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    os.close(prepare(folder, IndexSettings(), LogSettings(), wait_s=0))
+    index = Index(folder, IndexSettings(), durability=Durability.FULL)
+    request = StoreRequest("1.2", "1.2.3", "1.2.840.10008.1.2.1", Sender("CT1", "NODE", "127.0.0.1"))
+    index.refusals.record(request, ("", "", ""), Verdict((), "rules-1"), datetime.now(UTC) - timedelta(days=31))
+    index.close()
+    for days in (32, 30):
+        os.close(prepare(folder, IndexSettings(refused_kept_days=days), LogSettings(), wait_s=0))
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [line["refusals_removed"] for line in lines] == [0, 0, 1]
 
 
 def test_holds_the_folder_as_long_as_the_descriptor_lives(folder: Path) -> None:

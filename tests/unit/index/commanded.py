@@ -32,7 +32,7 @@ def obey(index: Index, command: str, uid: str) -> str:
                     answers = pool.map(lambda number: obey(index, "add", f"{uid}.{number}"), range(8))
                 return ", ".join(sorted(set(answers)))
             case "refuse":
-                index.instances.refuse(
+                index.refusals.record(
                     request(uid), ("", "", uid), verdict("r", severity=Severity.REJECT), datetime.now(UTC)
                 )
             case "known":

@@ -206,8 +206,8 @@ def test_location_counts_as_long_as_the_node_holds_the_instance(index: Index) ->
 
 def test_refusal_is_recorded(index: Index) -> None:
     refused = verdict("core.uids", severity=Severity.REJECT)
-    index.instances.refuse(request("1" * 200), ("", "", ""), refused, datetime.now(UTC))
-    index.instances.refuse(request("1" * 200), ("", "", ""), refused, datetime.now(UTC))
+    index.refusals.record(request("1" * 200), ("", "", ""), refused, datetime.now(UTC))
+    index.refusals.record(request("1" * 200), ("", "", ""), refused, datetime.now(UTC))
     assert counts(index) == (0, 0, 2)
     assert index.instances.known("1" * 64) is None
 
