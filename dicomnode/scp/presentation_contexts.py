@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 
@@ -93,12 +93,12 @@ class ContextPolicy:
             return able[0]
         return next(uid for uid in (*_PREFERRED, *able) if uid in able)
 
-    def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+    def roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         """Whether a peer may be (SCU, SCP) of this SOP Class: it receives instances only by C-GET (PS3.4 Section C.5.3)."""
-        receives = self._stores(abstract_syntax) and any(_is_get(uid) for uid in proposed)
+        receives = self._stores(abstract_syntax) and _have_get(proposed)
         return self.supports(abstract_syntax), receives
 
-    def assumed_roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+    def assumed_roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         """What a peer is, (SCU, SCP), that says nothing of roles: it receives by C-GET nevertheless, if ``lenient_get_roles``."""
         return True, self._lenient_get_roles and self.roles(abstract_syntax, proposed)[1]
 
@@ -120,6 +120,12 @@ class ContextPolicy:
 def _is_get(abstract_syntax: str) -> bool:
     _, operation = model_of(abstract_syntax) or (None, None)
     return operation is Operation.GET
+
+
+@lru_cache(maxsize=16)
+def _have_get(abstract_syntaxes: frozenset[str]) -> bool:
+    """Whether C-GET is among them; asked for each of 128 contexts of one proposal."""
+    return any(_is_get(uid) for uid in abstract_syntaxes)
 
 
 @lru_cache(maxsize=1)

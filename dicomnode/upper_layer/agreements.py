@@ -1,6 +1,6 @@
 """What was agreed on is remembered: a scanner opens association after association with the same proposal.
 
-pynetdicom takes about 0.1 ms to decode, judge and answer one presentation context. A proposal's items alone decide on what is
+A proposal's items alone decide on what is
 agreed (PS3.8 Section 9.3.2), so the outcome is kept under their bytes, with the answer encoded; only the AE titles are put in
 anew. A proposal that asks for more (user identity, asynchronous operations) is never kept: handlers decide on those, each time.
 """
@@ -23,6 +23,7 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext
 
+from dicomnode.upper_layer import proposals
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, Violation
 from dicomnode.upper_layer.negotiation import APPLICATION_CONTEXT_NAME, negotiate
 
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 FIXED_BYTES: Final = 68
 """Of the body of an A-ASSOCIATE-RQ or -AC, before its items: protocol version, AE titles, reserved bytes (PS3.8 Table 9-11)."""
 _TITLES: Final = slice(4, 36)
+_PDU_HEADER_BYTES: Final = 6
 
-_APPLICATION_CONTEXT, _PRESENTATION_CONTEXT, _USER_INFORMATION = 0x10, 0x20, 0x50
 _PLAIN: Final = frozenset((0x51, 0x52, 0x54, 0x55, 0x56))
 """Maximum length, implementation class, role selection, implementation version, SOP Class extended negotiation: what nobody but
 the policy decides on."""
@@ -106,10 +107,12 @@ class Agreements:
     def _agree(self, items: bytes) -> Agreement | None:
         if not check_items(items) <= _PLAIN:
             return None
+        contexts, others = proposals.split(items)
         pdu = A_ASSOCIATE_RQ()
         head = b"\0\x01\0\0" + b"X".ljust(16) * 2 + bytes(32)
-        pdu.decode(b"\x01\0" + (FIXED_BYTES + len(items)).to_bytes(4) + head + items)
+        pdu.decode(b"\x01\0" + (FIXED_BYTES + len(others)).to_bytes(4) + head + others)
         request = pdu.to_primitive()
+        request.presentation_context_definition_list.extend(contexts)
         if request.application_context_name != APPLICATION_CONTEXT_NAME:
             return None
         outcome = negotiate(request, self._policy)
@@ -117,16 +120,13 @@ class Agreements:
         response.application_context_name = UID(APPLICATION_CONTEXT_NAME)
         response.calling_ae_title, response.called_ae_title = request.calling_ae_title, request.called_ae_title
         response.result, response.result_source = 0, 1
-        response.presentation_context_definition_results_list = [
-            *outcome.accepted.values(),
-            *outcome.rejected,
-        ]
         response.user_information = [*self._user_information(), *outcome.items()]
         answer = A_ASSOCIATE_AC()
         answer.from_primitive(response)
-        return Agreement(
-            request, response, answer.encode(), outcome.accepted, tuple(outcome.rejected), outcome.extended
-        )
+        results = [*outcome.accepted.values(), *outcome.rejected]
+        response.presentation_context_definition_results_list.extend(results)
+        response_pdu = _with_results(answer.encode(), proposals.results(results))
+        return Agreement(request, response, response_pdu, outcome.accepted, tuple(outcome.rejected), outcome.extended)
 
     def _user_information(
         self,
@@ -156,24 +156,20 @@ def check_items(items: bytes) -> frozenset[int]:
     """
     kinds: list[int] = []
     user: list[int] = []
-    for kind, item in _items(items):
+    for kind, item in proposals.items(items):
         kinds.append(kind)
-        if kind == _PRESENTATION_CONTEXT:
-            for _ in _items(item[4:]):
+        if kind == proposals.PRESENTATION_CONTEXT:
+            for _ in proposals.items(item[4:]):
                 pass
-        elif kind == _USER_INFORMATION:
-            user = [kind for kind, _ in _items(item)]
-    if kinds.count(_APPLICATION_CONTEXT) != 1 or kinds.count(_USER_INFORMATION) != 1:
+        elif kind == proposals.USER_INFORMATION:
+            user = [kind for kind, _ in proposals.items(item)]
+    if kinds.count(proposals.APPLICATION_CONTEXT) != 1 or kinds.count(proposals.USER_INFORMATION) != 1:
         raise Violation("A-ASSOCIATE-RQ lacks an item", INVALID_PARAMETER)
     return frozenset(user)
 
 
-def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The items in ``data``: type, a reserved byte, length in two bytes, body."""
-    position, end = 0, len(data)
-    while position < end:
-        begin = position + 4
-        position = begin + int.from_bytes(data[begin - 2 : begin])
-        if begin > end or position > end:
-            raise Violation("A-ASSOCIATE-RQ has an item that is cut off", INVALID_PARAMETER)
-        yield data[begin - 4], data[begin:position]
+def _with_results(answer: bytes, results: bytes) -> bytes:
+    """An A-ASSOCIATE-AC without presentation contexts, with them behind its first item, the application context."""
+    place = _PDU_HEADER_BYTES + FIXED_BYTES + proposals.ITEM_HEADER_BYTES + len(APPLICATION_CONTEXT_NAME)
+    length = len(answer) - _PDU_HEADER_BYTES + len(results)
+    return answer[:2] + length.to_bytes(4) + answer[_PDU_HEADER_BYTES:place] + results + answer[place:]

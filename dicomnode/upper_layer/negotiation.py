@@ -40,10 +40,10 @@ class Policy(Protocol):
     def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
         """The transfer syntax to accept, None when none will do."""
 
-    def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+    def roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         """Whether the peer may be (SCU, SCP) of this SOP Class, when these are all that it proposed."""
 
-    def assumed_roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+    def assumed_roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         """What a peer is, (SCU, SCP), that says nothing of roles; (True, False) by PS3.7 Section D.3.3.4."""
 
     def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
@@ -127,7 +127,9 @@ def negotiate(request: A_ASSOCIATE, policy: Policy) -> Outcome:
         for item in request.user_information
         if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
     }
-    abstract_syntaxes = {str(proposed.abstract_syntax) for proposed in request.presentation_context_definition_list}
+    abstract_syntaxes = frozenset(
+        str(proposed.abstract_syntax) for proposed in request.presentation_context_definition_list
+    )
     accepted: dict[int, PresentationContext] = {}
     rejected: list[PresentationContext] = []
     answered: dict[str, SCP_SCU_RoleSelectionNegotiation] = {}

@@ -7,7 +7,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,10 +45,10 @@ class EveryContext:
     def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
         return ExplicitVRLittleEndian if ExplicitVRLittleEndian in proposed else None
 
-    def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+    def roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         return True, True
 
-    def assumed_roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+    def assumed_roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         return True, False
 
     def extended(self, abstract_syntax: str, offered: bytes) -> bytes:

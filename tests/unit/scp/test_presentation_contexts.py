@@ -101,5 +101,5 @@ def test_who_forgets_his_roles_receives_by_get_if_that_is_wanted(
     beside: str, lenient: bool, roles: tuple[bool, bool]
 ) -> None:
     policy = ContextPolicy(PresentationContextSettings(lenient_get_roles=lenient))
-    assert policy.assumed_roles(CTImageStorage, {CTImageStorage, beside}) == roles
-    assert policy.assumed_roles(beside, {CTImageStorage, beside}) == (True, False)
+    assert policy.assumed_roles(CTImageStorage, frozenset({CTImageStorage, beside})) == roles
+    assert policy.assumed_roles(beside, frozenset({CTImageStorage, beside})) == (True, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import pytest
 from pydicom.uid import UID
@@ -47,10 +47,10 @@ class TableOfSupported:
     def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
         return next((uid for uid in self.table[abstract_syntax][0] if uid in proposed), None)
 
-    def roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+    def roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         return self.table[abstract_syntax][1]
 
-    def assumed_roles(self, abstract_syntax: str, proposed: Collection[str]) -> tuple[bool, bool]:
+    def assumed_roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         return True, False
 
     def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
