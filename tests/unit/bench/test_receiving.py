@@ -29,7 +29,7 @@ def test_answers_instances_and_hands_other_messages_out(ends: tuple[socket.socke
     thread = threading.Thread(target=lambda: messages.extend([receiver.next_message(), receiver.next_message()]))
     thread.start()
     template = instances.tiny()
-    for pdu in wire.store_rq_pdus(template, 3, 4096):
+    for pdu in wire.store_rq_pdus(template, 3, 6 * 1024):
         ours.sendall(pdu)
     answer = ours.recv(4096)
     assert wire.response_status(answer[wire.PDU_HEADER_BYTES :]) == wire.SUCCESS
