@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -26,6 +26,7 @@ from dicomnode.qa import QaSettings
 from dicomnode.qa.core import CORE, OTHER_PATIENT
 from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
+from dicomnode.scu.settings import ScuSettings
 from dicomnode.services.query import QuerySettings
 from dicomnode.services.storage import ReceptionSettings
 from dicomnode.settings import Settings
@@ -34,7 +35,7 @@ from dicomnode.settings.environment import override
 from dicomnode.settings.faults import nearest
 from dicomnode.settings.yaml_text import read_yaml, to_yaml
 from dicomnode.supervisor import ProcessSettings
-from dicomnode.upper_layer import TlsSettings, UpperLayerSettings, server_context
+from dicomnode.upper_layer import TlsSettings, UpperLayerSettings, client_context, server_context
 
 BUILT_IN = "built-in configuration"
 """What errors name when there is no file."""
@@ -99,6 +100,7 @@ class Config(Settings):
     qa: QaSettings = QaSettings()
     query: QuerySettings = QuerySettings()
     upper_layer: UpperLayerSettings = UpperLayerSettings()
+    scu: ScuSettings = ScuSettings()
     files: FilesSettings = FilesSettings()
     index: IndexSettings = IndexSettings()
     limits: LimitSettings = LimitSettings()
@@ -151,6 +153,7 @@ def machine_zone() -> tzinfo:
 
 
 M = TypeVar("M", bound=BaseModel)
+S = TypeVar("S")
 
 
 def _anchored(settings: M, folder: Path) -> M:
@@ -185,13 +188,20 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 def _unusable_tls_files(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for index, listener in enumerate(config.listeners):
-        if listener.tls is None:
-            continue
-        try:
-            server_context(listener.tls)
-        except ConfigurationError as error:
-            for problem in error.problems:
-                yield ("listeners", index, *problem.key.split(".")), f"{error.source}: {problem.text}"
+        if listener.tls is not None:
+            yield from _faults(("listeners", index), server_context, listener.tls)
+    for name, peer in config.peers.items():
+        if peer.is_called_by_tls:
+            yield from _faults(("peers", name), client_context, peer.outgoing_tls)
+
+
+def _faults(place: KeyPath, use: Callable[[S], object], settings: S) -> Iterator[tuple[KeyPath, str]]:
+    """What ``use`` finds wrong with the files that ``settings`` name."""
+    try:
+        use(settings)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            yield (*place, *problem.key.split(".")), f"{error.source}: {problem.text}"
 
 
 def _unknown_rules(config: Config) -> Iterator[tuple[KeyPath, str]]:

@@ -12,6 +12,7 @@ DicomNodeError
 ├── TooManyMatchesError       a query matches more than one may (0xA700)
 ├── UnknownInstanceError      no such instance, study or quarantine entry
 └── PeerError                 a peer could not be reached, or refused us
+    └── NoContextError        it lets us in, but takes none of the presentation contexts that we propose
 
 A message starts with what is wrong: only its first 64 characters reach a peer (PS3.7 Annex C, Error Comment).
 """
@@ -109,3 +110,7 @@ class UnknownInstanceError(DicomNodeError):
 
 class PeerError(DicomNodeError):
     """A peer could not be reached, or refused us; the message says at which step."""
+
+
+class NoContextError(PeerError):
+    """A peer lets us in, but takes none of the presentation contexts that we propose."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -57,6 +58,19 @@ class Permission(StrEnum):
     COMMITMENT = "commitment"
 
 
+class OutgoingTlsSettings(Settings):
+    """How the node speaks TLS when it calls a peer."""
+
+    trusted: Path | None = None
+    """Certificates in PEM form of the authorities that may have signed the peer's; null for those that the machine trusts."""
+    certificate: Path | None = None
+    """The certificate that the node shows, in PEM form, followed by the intermediate ones; null shows none."""
+    private_key: Path | None = None
+    """Its private key in PEM form; null when it stands in the certificate's file."""
+    check_host: bool = True
+    """Whether the peer's certificate has to name its host; false for certificates that name nothing but the device."""
+
+
 class PeerSettings(Settings):
     """An Application Entity that the node knows: a scanner, a workstation, another archive."""
 
@@ -68,6 +82,8 @@ class PeerSettings(Settings):
     """The TCP port it listens on, for what the node sends to it."""
     tls: bool = False
     """Whether the node speaks TLS with it: required of it when it calls, used when it is called."""
+    outgoing_tls: OutgoingTlsSettings | None = None
+    """How the node speaks TLS when it calls the peer; given, it does so even when ``tls`` is false."""
     may: frozenset[Permission] = frozenset(Permission)
     """What it may ask for."""
     character_set: Annotated[str, AfterValidator(check_character_set)] = ""
@@ -84,6 +100,11 @@ class PeerSettings(Settings):
     """Whether an instance is transcoded when the peer does not take the transfer syntax that it is stored in; if not, it fails."""
     description: str = ""
     """For people: room, maker, telephone number."""
+
+    @property
+    def is_called_by_tls(self) -> bool:
+        """Whether the node speaks TLS when it calls the peer."""
+        return self.tls or self.outgoing_tls is not None
 
 
 @dataclass(frozen=True, slots=True)

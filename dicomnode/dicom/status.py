@@ -61,9 +61,39 @@ def is_pending(status: int) -> bool:
     return status in (PENDING, PENDING_WITH_UNSUPPORTED_KEYS)
 
 
+def meaning(status: int) -> str:
+    """What the status of a C-STORE response says, for a person: its number, and its words (PS3.4 Table B.2-1, PS3.7 Annex C)."""
+    words = _GENERAL_WORDS.get(status)
+    if words is None:
+        words = next((words for first, last, words in _STORAGE_WORDS if first <= status <= last), "unknown status")
+    return f"{status:#06x} {words}"
+
+
 def error_comment(text: str) -> str:
     """``text`` as an Error Comment may hold it: ASCII, no backslash or control character, at most 64 characters."""
     plain = "".join(
         character if " " <= character <= "~" and character != "\\" else "?" for character in text.replace("\n", " ")
     )
     return plain[:ERROR_COMMENT_LENGTH].rstrip()
+
+
+_GENERAL_WORDS: Final = {
+    SUCCESS: "success",
+    COERCED: "coercion of data elements",
+    ELEMENTS_DISCARDED: "elements discarded",
+    STORED_WITH_FAULTS: "data set does not match SOP Class, stored",
+    PROCESSING_FAILURE: "processing failure",
+    DUPLICATE_SOP_INSTANCE: "duplicate SOP instance",
+    INVALID_SOP_INSTANCE: "invalid SOP instance",
+    SOP_CLASS_NOT_SUPPORTED: "SOP Class not supported",
+    NOT_AUTHORIZED: "not authorized",
+    DUPLICATE_INVOCATION: "duplicate Message ID",
+    UNRECOGNIZED_OPERATION: "unrecognized operation",
+    MISTYPED_ARGUMENT: "mistyped argument",
+}
+_STORAGE_WORDS: Final = (
+    (0xA700, 0xA7FF, "out of resources"),
+    (0xA900, 0xA9FF, "data set does not match SOP Class"),
+    (0xC000, 0xCFFF, "cannot understand"),
+    (0xB000, 0xBFFF, "warning"),
+)

@@ -9,9 +9,17 @@ from pynetdicom import _config
 from dicomnode.upper_layer.acceptor import Acceptor
 from dicomnode.upper_layer.requestor import Deadlines, associate
 from dicomnode.upper_layer.settings import UpperLayerSettings
-from dicomnode.upper_layer.tls import TlsSettings, server_context
+from dicomnode.upper_layer.tls import TlsSettings, client_context, server_context
 
-__all__ = ["Acceptor", "Deadlines", "TlsSettings", "UpperLayerSettings", "associate", "server_context"]
+__all__ = [
+    "Acceptor",
+    "Deadlines",
+    "TlsSettings",
+    "UpperLayerSettings",
+    "associate",
+    "client_context",
+    "server_context",
+]
 
 _config.LOG_HANDLER_LEVEL = "none"
 _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False

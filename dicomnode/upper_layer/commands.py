@@ -8,10 +8,13 @@ from functools import lru_cache
 from typing import Final
 
 from dicomnode.dicom import status as statuses
+from dicomnode.dicom.instance import StoreAnswer
+from dicomnode.dicom.outgoing import MoveOriginator
 from dicomnode.dicom.sub_operations import SubOperations
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, Violation
 
 C_STORE_RQ: Final = 0x0001
+C_STORE_RSP: Final = 0x8001
 C_GET_RQ: Final = 0x0010
 C_FIND_RQ: Final = 0x0020
 C_MOVE_RQ: Final = 0x0021
@@ -19,6 +22,8 @@ C_ECHO_RQ: Final = 0x0030
 C_CANCEL_RQ: Final = 0x0FFF
 _RESPONSE: Final = 0x8000
 _WITH_DATASET: Final = 0x0001
+_MEDIUM: Final = 0x0000
+"""Priority (0000,0700)."""
 NO_DATASET: Final = 0x0101
 """Command Data Set Type (0000,0800) of a message without a data set."""
 
@@ -28,7 +33,10 @@ MESSAGE_ID: Final = 0x0110
 MESSAGE_ID_BEING_RESPONDED_TO: Final = 0x0120
 MOVE_DESTINATION: Final = 0x0600
 COMMAND_DATASET_TYPE: Final = 0x0800
+PRIORITY: Final = 0x0700
 STATUS: Final = 0x0900
+OFFENDING_ELEMENT: Final = 0x0901
+ERROR_COMMENT: Final = 0x0902
 AFFECTED_SOP_INSTANCE_UID: Final = 0x1000
 MOVE_ORIGINATOR_AE_TITLE: Final = 0x1030
 MOVE_ORIGINATOR_MESSAGE_ID: Final = 0x1031
@@ -41,6 +49,7 @@ _MAX_US: Final = 65535
 
 _header = struct.Struct("<HHI").unpack_from
 _us = struct.Struct("<H")
+_at = struct.Struct("<HH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,40 @@ def identifier_response(
     )
 
 
+def store_request(
+    sop_class_uid: str, sop_instance_uid: str, message_id: int, originator: MoveOriginator | None = None
+) -> bytes:
+    """The command set of a C-STORE-RQ of medium priority (PS3.7 Table 9.3-1)."""
+    return _command_set(
+        _element(AFFECTED_SOP_CLASS_UID, sop_class_uid.encode("latin_1", "replace")),
+        _number(COMMAND_FIELD, C_STORE_RQ),
+        _number(MESSAGE_ID, message_id),
+        _number(PRIORITY, _MEDIUM),
+        _number(COMMAND_DATASET_TYPE, _WITH_DATASET),
+        _element(AFFECTED_SOP_INSTANCE_UID, sop_instance_uid.encode("latin_1", "replace")),
+        b"" if originator is None else _move_originator(originator),
+    )
+
+
+def store_answer(response: Command) -> StoreAnswer:
+    """What a C-STORE-RSP says (PS3.7 Table 9.3-2).
+
+    Raises:
+        Violation: it has no status.
+    """
+    status = response.number(STATUS)
+    if status is None:
+        raise Violation("C-STORE response without a status", INVALID_PARAMETER)
+    tags = response.elements.get(OFFENDING_ELEMENT, b"")
+    offending = tuple(group << 16 | element for group, element in _at.iter_unpack(tags[: len(tags) // 4 * 4]))
+    return StoreAnswer(status, offending, statuses.error_comment(response.text(ERROR_COMMENT).strip(" ")))
+
+
+def _move_originator(originator: MoveOriginator) -> bytes:
+    title = _element(MOVE_ORIGINATOR_AE_TITLE, originator.ae_title.encode("ascii", "replace"), pad=b" ")
+    return title + _number(MOVE_ORIGINATOR_MESSAGE_ID, originator.message_id)
+
+
 def _command_set(*elements: bytes) -> bytes:
     body = b"".join(elements)
     return struct.pack("<HHII", 0, 0, 4, len(body)) + body
@@ -130,8 +173,8 @@ def _outcome(status: int, offending_elements: tuple[int, ...], comment: str) -> 
     tags = b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in offending_elements)
     return (
         _number(STATUS, status)
-        + _element(0x0901, tags)
-        + _element(0x0902, comment.encode("ascii", "replace"), pad=b" ")
+        + _element(OFFENDING_ELEMENT, tags)
+        + _element(ERROR_COMMENT, comment.encode("ascii", "replace"), pad=b" ")
     )
 
 

@@ -12,7 +12,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, Gone, TimedOut, Violation
 from dicomnode.upper_layer.settings import UpperLayerSettings
@@ -153,6 +153,27 @@ class Connection:
             except OSError as error:
                 raise Gone(error.strerror or str(error)) from error
 
+    def send_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Send all of them, in their order, without putting them together; not more than 1024 (IOV_MAX).
+
+        Raises:
+            Gone: the connection has ended.
+            TimedOut: the peer does not take it.
+        """
+        if isinstance(self._socket, ssl.SSLSocket):  # encrypting copies anyway
+            self.send(b"".join(pieces))
+            return
+        left = list(pieces)
+        deadline = 0.0
+        while left:
+            try:
+                left = _without_first(self._socket.sendmsg(left), left)
+            except BlockingIOError:
+                deadline = deadline or time.monotonic() + self._settings.send_timeout_s
+                self._wait(select.POLLOUT, deadline, "the peer to take what is sent")
+            except OSError as error:
+                raise Gone(error.strerror or str(error)) from error
+
     def interrupt(self) -> None:
         """End the reads of another thread; what it sends still goes out."""
         with self._receiving, contextlib.suppress(OSError):
@@ -246,3 +267,12 @@ class Connection:
             self._poll = select.poll()
         self._poll.register(self._socket, event)
         return self._poll
+
+
+def _without_first(count: int, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
+    """What is left of the pieces when ``count`` bytes of them are gone."""
+    for index, piece in enumerate(pieces):
+        if count < len(piece):
+            return [memoryview(piece)[count:], *pieces[index + 1 :]]
+        count -= len(piece)
+    return []

@@ -22,12 +22,12 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
-from dicomnode.errors import PeerError
+from dicomnode.errors import NoContextError, PeerError
 from dicomnode.upper_layer import commands
 from dicomnode.upper_layer.agreements import Agreements
 from dicomnode.upper_layer.commands import Command
 from dicomnode.upper_layer.connection import Connection
-from dicomnode.upper_layer.faults import Gone, TimedOut, Violation
+from dicomnode.upper_layer.faults import UNEXPECTED_PDU, Gone, TimedOut, Violation
 from dicomnode.upper_layer.messages import Messages
 from dicomnode.upper_layer.provider import P_DATA_TF, PulledDIMSE, PulledDUL
 from dicomnode.upper_layer.settings import UpperLayerSettings
@@ -84,6 +84,7 @@ def associate(
         extended_negotiation: user information items to propose beside the usual ones (PS3.7 Annex D.3.3).
 
     Raises:
+        NoContextError: it takes none of the contexts.
         PeerError: the peer cannot be reached, does not want us, or takes too long.
     """
     where = f"{called_ae_title} at {address[0]}, port {address[1]}"
@@ -106,7 +107,7 @@ def associate(
         raise PeerError(f"association answered with what makes no sense by {where}") from error
     if not association.is_established:
         connection.close()
-        raise PeerError(_why_not(association, where, deadlines))
+        raise _why_not(association, where, deadlines)
     return association
 
 
@@ -115,6 +116,7 @@ class RequestedAssociation(Association):
 
     dul: _RequestorDUL
     dimse: _RequestorDIMSE
+    messages: Answers
     agreements: Agreements | None = None
     operations = None
 
@@ -126,7 +128,7 @@ class RequestedAssociation(Association):
         self.acceptor.address_info = AddressInformation(*connection.peer_address)
         self.dul = _RequestorDUL(self)
         self.dimse = _RequestorDIMSE(self)
-        self.messages = _Answers(cast("PulledAssociation", self))
+        self.messages = Answers(cast("PulledAssociation", self))
         self.acse_timeout = deadlines.associate_s
         self.dimse_timeout = deadlines.answer_s
         self.network_timeout = None
@@ -273,11 +275,21 @@ class _RequestorDIMSE(PulledDIMSE):
         return None, None
 
 
-class _Answers(Messages):
-    """As requestor no message is hot: all go to pynetdicom."""
+class Answers(Messages):
+    """As requestor only the answers to `sending.store` are read here; all others go to pynetdicom."""
+
+    store_response: Command | None = None
+    is_storing = False
+    """Whether somebody waits for a ``store_response``."""
 
     def _serve(self, command: Command) -> None:
         assert self._context_id is not None
+        if self.is_storing:
+            if command.number(commands.COMMAND_FIELD) != commands.C_STORE_RSP or self.store_response is not None:
+                raise Violation("message that nobody asked for", UNEXPECTED_PDU)
+            self.store_response = command
+            self._finish()
+            return
         self._association.dimse.fragment(self._context_id, _WHOLE_COMMAND, bytes(self._command_bytes))
         if command.number(commands.COMMAND_DATASET_TYPE) == commands.NO_DATASET:
             self._finish()
@@ -292,7 +304,7 @@ def _connect(
 ) -> Connection:
     deadline = time.monotonic() + deadlines.connect_s
     why = "it has no address"
-    for *_, sockaddr in _addresses(address, where):
+    for *_, sockaddr in _addresses(address):
         if (left_s := deadline - time.monotonic()) <= 0:
             break
         try:
@@ -311,11 +323,11 @@ def _connect(
     raise PeerError(f"no connection to {where}: {why}")
 
 
-def _addresses(address: tuple[str, int], where: str) -> list[Any]:
+def _addresses(address: tuple[str, int]) -> list[Any]:
     try:
         return socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise PeerError(f"no address for {where}: {error.strerror}") from error
+        raise PeerError(f"no address for host {address[0]}: {error.strerror}") from error
 
 
 def _numbered(contexts: Sequence[PresentationContext]) -> list[PresentationContext]:
@@ -326,11 +338,11 @@ def _numbered(contexts: Sequence[PresentationContext]) -> list[PresentationConte
     return numbered
 
 
-def _why_not(association: RequestedAssociation, where: str, deadlines: Deadlines) -> str:
+def _why_not(association: RequestedAssociation, where: str, deadlines: Deadlines) -> PeerError:
     if association.is_rejected:
         answer = association.acceptor.primitive
         assert answer is not None
-        return f"association rejected by {where}: {answer.reason_str} ({answer.result_str})"
+        return PeerError(f"association rejected by {where}: {answer.reason_str} ({answer.result_str})")
     if association.rejected_contexts:
-        return f"no presentation context accepted by {where}"
-    return f"association aborted by {where}, or not answered within {deadlines.associate_s:g} s"
+        return NoContextError(f"no presentation context accepted by {where}")
+    return PeerError(f"association aborted by {where}, or not answered within {deadlines.associate_s:g} s")

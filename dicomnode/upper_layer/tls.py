@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from dicomnode.dicom.peer import OutgoingTlsSettings
 from dicomnode.errors import ConfigurationError, Problem
 from dicomnode.settings import Settings
 
@@ -43,3 +44,32 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
             ) from error
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def client_context(settings: OutgoingTlsSettings | None) -> ssl.SSLContext:
+    """How the node speaks TLS with a peer that it calls; None checks its certificate by what the machine trusts.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or is not what it should be.
+    """
+    settings = settings or OutgoingTlsSettings()
+    try:
+        context = ssl.create_default_context(cafile=settings.trusted)
+    except OSError as error:
+        raise _unusable(settings.trusted, "outgoing_tls.trusted", error) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = settings.check_host
+    if settings.certificate is not None:
+        try:
+            context.load_cert_chain(settings.certificate, settings.private_key)
+        except OSError as error:
+            files = ", ".join(str(path) for path in (settings.certificate, settings.private_key) if path)
+            raise _unusable(files, "outgoing_tls.certificate", error) from error
+    elif settings.private_key is not None:
+        problem = Problem("outgoing_tls.private_key", "is of no use without a certificate")
+        raise ConfigurationError(str(settings.private_key), [problem])
+    return context
+
+
+def _unusable(files: Path | str | None, key: str, error: OSError) -> ConfigurationError:
+    return ConfigurationError(str(files), [Problem(key, f"cannot be used: {error.strerror or error}")])

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import BaseModel
 
 from dicomnode.config import Config, load
-from dicomnode.dicom.peer import PeerSettings
+from dicomnode.dicom.peer import OutgoingTlsSettings, PeerSettings
 from dicomnode.errors import ConfigurationError
 from dicomnode.settings.document import Plain
 from dicomnode.settings.yaml_text import parse_yaml, read_yaml
@@ -80,6 +80,10 @@ def test_commented_peer_holds_every_option_and_its_defaults() -> None:
 
 def test_commented_tls_holds_every_option() -> None:
     commented_example("#    tls:", TlsSettings)
+
+
+def test_commented_outgoing_tls_holds_every_option_and_its_defaults() -> None:
+    assert commented_example("#    outgoing_tls:\n", OutgoingTlsSettings) == OutgoingTlsSettings()
 
 
 def make_certificate(folder: Path) -> None:

@@ -280,7 +280,7 @@ def test_closed_port_is_an_error() -> None:
 
 
 def test_unknown_host_is_an_error() -> None:
-    with pytest.raises(PeerError, match="no address for PEER"):
+    with pytest.raises(PeerError, match="no address for host"):
         associate(
             AE("NODE"),
             ("no-such-host.invalid", 104),
