@@ -19,9 +19,10 @@ import structlog
 
 from dicomnode import logs
 from dicomnode.errors import DataFolderError
-from dicomnode.files import recover
+from dicomnode.files import recover, spare_room
 from dicomnode.index import Durability, Index, IndexSettings
 from dicomnode.logs import LogSettings
+from dicomnode.services.deletion import Deletion
 from dicomnode.supervisor import run_to_end
 
 FILES_NAME = "files"
@@ -119,18 +120,23 @@ def _prepare(folder: Path, index_settings: IndexSettings, log_settings: LogSetti
     index = Index(folder, index_settings, durability=Durability.FULL)
     # Its connection is the only one: closing it folds the write-ahead log into the database and syncs both (sqlite.org/wal.html),
     # so no row that a leftover is judged by can be lost after the leftover is gone.
-    index.prepare()
-    try:
-        report = recover(folder / FILES_NAME, index.instances.has_location)
-        refusals_removed = index.refusals.remove_old()
-    except OSError as error:
-        raise DataFolderError(f"leftovers in data folder {folder} cannot be dealt with: {error.strerror}") from error
-    finally:
-        index.close()
+    with spare_room(folder):
+        index.prepare()
+        try:
+            report = recover(folder / FILES_NAME, index.instances.has_location)
+            refusals_removed = index.refusals.remove_old()
+            deleted = Deletion(index, folder / FILES_NAME).finish()
+        except OSError as error:
+            raise DataFolderError(
+                f"leftovers in data folder {folder} cannot be dealt with: {error.strerror}"
+            ) from error
+        finally:
+            index.close()
     log.info(
         "data_folder.prepared",
         **asdict(report),
         refusals_removed=refusals_removed,
+        deleted=deleted,
         duration_ms=round(1000 * (time.monotonic() - started)),
     )
 

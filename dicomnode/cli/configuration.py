@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from dicomnode.config import Config, load
 from dicomnode.errors import DataFolderError
-from dicomnode.index import Index
+from dicomnode.index import Durability, Index
 from dicomnode.index.database import DATABASE_NAME
 from dicomnode.prepare import become_owner_of
 
@@ -45,12 +46,11 @@ def read(path: Path | None) -> Config:
     return load(path, os.environ)
 
 
-@contextmanager
-def open_index(config: Config) -> Iterator[Index]:
-    """The node's index, beside a running node or without one; root becomes the folder's owner first.
+def enter_data_folder(config: Config) -> None:
+    """Go on as the owner of the node's data folder, which root becomes.
 
     Raises:
-        DataFolderError: there is none yet, or it belongs to somebody else.
+        DataFolderError: there is no index in it yet, or it belongs to somebody else.
     """
     try:
         become_owner_of(config.data)
@@ -58,8 +58,26 @@ def open_index(config: Config) -> Iterator[Index]:
     except OSError as error:
         hint = "the node makes it when it first starts" if isinstance(error, FileNotFoundError) else error.strerror
         raise DataFolderError(f"no index in data folder {config.data}: {hint}") from error
-    index = Index(config.data, config.index, durability=config.durability)
+
+
+@contextmanager
+def open_index(config: Config, durability: Durability | None = None) -> Iterator[Index]:
+    """The node's index, beside a running node or without one; root becomes the folder's owner first.
+
+    Args:
+        durability: other than the node's.
+
+    Raises:
+        DataFolderError: there is none yet, or it belongs to somebody else.
+    """
+    enter_data_folder(config)
+    index = Index(config.data, config.index, durability=durability or config.durability)
     try:
         yield index
     finally:
         index.close()
+
+
+def who() -> str:
+    """The user name of the person who gave the command, also behind sudo; asked before root becomes the folder's owner."""
+    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,7 +62,7 @@ def release(ids: tuple[int, ...], *, reason: str, config_path: Path | None) -> N
     \b
     dicomnode quarantine release 17 --reason "trauma, patient unknown"
     """
-    by = _who()
+    by = configuration.who()
     with _service(configuration.read(config_path)) as service:
         _each(ids, lambda entry: service.release(entry, reason=reason, by=by), "released")
 
@@ -84,7 +82,7 @@ def discard(ids: tuple[int, ...], *, reason: str, yes: bool, config_path: Path |
         if not sys.stdin.isatty():
             raise click.UsageError("files would be removed for good: say --yes")
         click.confirm(f"Remove {len(ids)} instance(s) for good?", abort=True)
-    by = _who()
+    by = configuration.who()
     with _service(configuration.read(config_path)) as service:
         _each(ids, lambda entry: service.discard(entry, reason=reason, by=by), "discarded")
 
@@ -110,11 +108,6 @@ def _each(entries: tuple[int, ...], decide: Callable[[int], QuarantineEntry], do
             click.echo(f"Error: {entry} not {done}: {error}", err=True)
     if failures:
         raise click.exceptions.Exit(1)
-
-
-def _who() -> str:
-    """The person's user name, also behind sudo."""
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
 
 
 def _as_json(entry: QuarantineEntry) -> dict[str, object]:

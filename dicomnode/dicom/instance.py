@@ -127,6 +127,8 @@ class State(StrEnum):
     """Kept, byte for byte, but neither found nor sent until a person releases it."""
     DISCARDED = "discarded"
     """A person decided against it; the row stays as a record, the file is gone."""
+    DELETED = "deleted"
+    """A person took it out of the archive; the row stays as a record that tells nothing of the patient, the file is gone."""
     REFUSED = "refused"
     """Never kept: the sender was told so; the row is the record of it."""
 

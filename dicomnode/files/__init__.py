@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dicomnode.files.reception import Kept, MemoryShare, Reception
 from dicomnode.files.recovery import RecoveryReport, recover
+from dicomnode.files.reserve import spare_room
 from dicomnode.files.settings import FilesSettings
-from dicomnode.files.store import DIGEST_ALGORITHM, Files, StoredDataset
+from dicomnode.files.store import DIGEST_ALGORITHM, Files, StoredDataset, remove_files
 
 __all__ = [
     "DIGEST_ALGORITHM",
@@ -22,4 +23,6 @@ __all__ = [
     "RecoveryReport",
     "StoredDataset",
     "recover",
+    "remove_files",
+    "spare_room",
 ]

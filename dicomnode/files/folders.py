@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -126,14 +126,29 @@ class StudyFolders:
             OSError: it cannot be removed.
             UnknownInstanceError: ``location`` is none.
         """
-        target = self.path(location)
-        try:
-            target.unlink()
+        self.remove_all([location])
+
+    def remove_all(self, locations: Iterable[str]) -> None:
+        """The same for many, with one sync for all of a folder.
+
+        Raises:
+            OSError: one cannot be removed; some are.
+            UnknownInstanceError: a location is none.
+        """
+        changed: dict[Path, None] = {}
+        for location in locations:
+            target = self.path(location)
+            target.unlink(missing_ok=True)  # maybe by somebody who died before he could sync the folder
+            changed[target.parent] = None
+        for folder in changed:
+            self._close_up(folder)
+
+    def _close_up(self, changed: Path) -> None:
+        """Make durable what was removed from a folder; it goes, and so do its parents, if nothing is left in them."""
+        with contextlib.suppress(FileNotFoundError):  # gone, and synced before that
             if self._durable:
-                sync_folder(target.parent)
-        except FileNotFoundError:
-            return
-        for folder in self._up(target.parent):
+                sync_folder(changed)
+        for folder in self._up(changed):
             try:
                 folder.rmdir()
             except OSError:  # not empty

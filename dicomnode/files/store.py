@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,20 @@ DIGEST_ALGORITHM: Final = "blake3"
 INCOMING_NAME: Final = "incoming"
 """The folder of unfinished work, beside the folder of files: on the same file system."""
 READ_BYTES = 1024 * 1024
+
+
+def remove_files(root: Path, locations: Iterable[str]) -> None:
+    """Remove files below ``root`` that no row needs any more; gone for good when this returns. Those that are gone are no error.
+
+    Raises:
+        StorageError: one cannot be removed, or the folder itself is not there: its disk may be back later.
+    """
+    if not root.is_dir():
+        raise StorageError("files cannot be removed: the folder of files is not there")
+    try:
+        StudyFolders(root, durable=True).remove_all(locations)
+    except OSError as error:
+        raise StorageError(f"files cannot be removed: {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True)

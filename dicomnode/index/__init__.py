@@ -5,6 +5,7 @@ from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
 from dicomnode.index.preparation import PrepareReport
 from dicomnode.index.quarantine import Quarantine, QuarantineEntry
+from dicomnode.index.removal import Holding, RemovedInstance, Scope
 from dicomnode.index.selection import StoredInstance
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow
@@ -14,6 +15,7 @@ __all__ = [
     "Durability",
     "Existing",
     "Found",
+    "Holding",
     "Index",
     "IndexSettings",
     "Instances",
@@ -22,6 +24,8 @@ __all__ = [
     "PrepareReport",
     "Quarantine",
     "QuarantineEntry",
+    "RemovedInstance",
+    "Scope",
     "StoredInstance",
     "StudyFilter",
     "StudyRow",

@@ -20,6 +20,8 @@ class EventKind(StrEnum):
     """A person let it out of quarantine."""
     DISCARDED = "discarded"
     """A person decided against it."""
+    DELETED = "deleted"
+    """A person took it out of the archive."""
     REPLACED = "replaced"
     """Another instance with its UID took its place; it went to quarantine."""
 

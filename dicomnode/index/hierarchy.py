@@ -6,6 +6,7 @@ The first instance of a patient, study or series says what its attributes are; a
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -105,6 +106,11 @@ _COUNT_INTO_STUDY: Final = compiled(
 )
 
 
+_HAS_CLASS: Final = (
+    "SELECT 1 FROM series JOIN instance ON instance.series = series.id WHERE study = ? AND sop_class_uid = ? LIMIT 1"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Newcomer:
     """An instance that shall hang below its series.
@@ -188,40 +194,53 @@ def link(connection: sqlite3.Connection, newcomer: Newcomer, place: Place | None
     return series
 
 
-def unlink(connection: sqlite3.Connection, left: Leaver) -> None:
-    """Count an instance out; a series, study or patient without instances goes."""
-    series, sop_class_uid, size_bytes = left
+def unlink(connection: sqlite3.Connection, leavers: Sequence[Leaver]) -> None:
+    """Count instances out; a series, study or patient without instances goes."""
+    left: dict[int, list[Leaver]] = {}
+    for leaver in leavers:
+        left.setdefault(leaver.series, []).append(leaver)
+    changed: dict[int, set[str]] = {}
+    for series, those in left.items():
+        study = _count_out(connection, series, those)
+        if study is not None:
+            changed.setdefault(study, set()).update(leaver.sop_class_uid for leaver in those)
+    for study, sop_classes in changed.items():
+        _tell_anew(connection, study, sop_classes)
+
+
+def _count_out(connection: sqlite3.Connection, series: int, left: Sequence[Leaver]) -> int | None:
+    """The study that instances of one series have left; None when it had no others."""
     study, left_in_series = connection.execute(
-        "UPDATE series SET instance_count = instance_count - 1 WHERE id = ? RETURNING study, instance_count", (series,)
+        "UPDATE series SET instance_count = instance_count - ? WHERE id = ? RETURNING study, instance_count",
+        (len(left), series),
     ).fetchone()
     if not left_in_series:
         connection.execute("DELETE FROM series WHERE id = ?", (series,))
     patient, left_in_study = connection.execute(
-        "UPDATE study SET instance_count = instance_count - 1, size_bytes = size_bytes - ?, series_count = series_count - ?"
+        "UPDATE study SET instance_count = instance_count - ?, size_bytes = size_bytes - ?, series_count = series_count - ?"
         " WHERE id = ? RETURNING patient, instance_count",
-        (size_bytes, not left_in_series, study),
+        (len(left), sum(leaver.size_bytes for leaver in left), not left_in_series, study),
     ).fetchone()
     if left_in_study:
-        _tell_anew(connection, study, sop_class_uid)
-        return
+        return int(study)
     connection.execute("DELETE FROM study WHERE id = ?", (study,))
     connection.execute(
         "DELETE FROM patient WHERE id = ? AND NOT EXISTS (SELECT 1 FROM study WHERE patient = patient.id)", (patient,)
     )
+    return None
 
 
-def _tell_anew(connection: sqlite3.Connection, study: int, sop_class_uid: str) -> None:
-    """Modalities and SOP Classes in the study, after one instance of ``sop_class_uid`` has left it."""
+def _tell_anew(connection: sqlite3.Connection, study: int, sop_classes: Iterable[str]) -> None:
+    """Modalities and SOP Classes in the study, after instances of ``sop_classes`` have left it."""
+    row = connection.execute("SELECT sop_classes_in_study FROM study WHERE id = ?", (study,)).fetchone()
+    if row is None:  # its last series followed
+        return
     found = connection.execute(
         "SELECT DISTINCT modality FROM series WHERE study = ? AND modality <> '' ORDER BY 1", (study,)
     )
     modalities = "\\".join(modality for (modality,) in found)
-    (classes,) = connection.execute("SELECT sop_classes_in_study FROM study WHERE id = ?", (study,)).fetchone()
-    if not connection.execute(
-        "SELECT 1 FROM series JOIN instance ON instance.series = series.id WHERE study = ? AND sop_class_uid = ? LIMIT 1",
-        (study, sop_class_uid),
-    ).fetchone():
-        classes = "\\".join(one for one in classes.split("\\") if one != sop_class_uid)
+    gone = {sop_class for sop_class in sop_classes if not connection.execute(_HAS_CLASS, (study, sop_class)).fetchone()}
+    classes = "\\".join(one for one in row[0].split("\\") if one not in gone)
     connection.execute(
         "UPDATE study SET modalities_in_study = ?, sop_classes_in_study = ? WHERE id = ?", (modalities, classes, study)
     )

@@ -16,6 +16,7 @@ from dicomnode.index.instances import Instances
 from dicomnode.index.preparation import PrepareReport, prepare
 from dicomnode.index.quarantine import Quarantine
 from dicomnode.index.refusals import Refusals
+from dicomnode.index.removal import Removal
 from dicomnode.index.schema import QUARANTINED, REFUSED, WITHOUT_SERIES, Instance, Patient, Study, compiled
 from dicomnode.index.selection import StoredInstance, select
 from dicomnode.index.settings import Durability, IndexSettings
@@ -64,7 +65,7 @@ class Index:
     """What the node holds, for all threads of one process; it is opened with its first use.
 
     ``instances`` takes instances in and finds them; ``quarantine`` is the work list of those that are held back, ``refusals`` the
-    records of those that were not kept.
+    records of those that were not kept; ``removal`` takes accepted ones out.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
@@ -76,6 +77,7 @@ class Index:
         self.instances = Instances(self._connections, self._writer)
         self.quarantine = Quarantine(self._connections, self._writer)
         self.refusals = Refusals(self._connections, self._writer, settings)
+        self.removal = Removal(self._connections, self._writer)
 
     def prepare(self) -> PrepareReport:
         """Make the database, or bring an older one to this version's tables after a back-up; one process, before the others.

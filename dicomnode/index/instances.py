@@ -258,7 +258,7 @@ class _Addition:
         }
         connection.execute(_NEW_INSTANCE, row)
         if left is not None:
-            unlink(connection, left)  # last, so that a study does not go and come back
+            unlink(connection, [left])  # last, so that a study does not go and come back
         return Added(Outcome.STORED, received.verdict.findings)
 
     def _quarantine(self, connection: sqlite3.Connection, *more: Finding) -> Added:

@@ -132,7 +132,7 @@ class Quarantine:
             series = link(connection, _newcomer(connection, released), place)
             connection.execute(_RELEASED, {"id": entry, "series": series})
             if left is not None:
-                unlink(connection, left)
+                unlink(connection, [left])
             record(connection, EventKind.RELEASED, entry, by=by, reason=reason)
             return released
 

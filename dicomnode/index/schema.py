@@ -1,9 +1,9 @@
 """The tables: a patient has studies, a study has series, a series has instances (PS3.3 Section A.1.2).
 
-Only accepted instances hang below a series; a quarantined, discarded or refused one has none, so no query that starts from the
-hierarchy can find it. Instants are microseconds since 1970, UTC. ``attributes`` is all that a query may ask back of a level, as
-JSON: ``{"00100010": "text"}``; what is searched, sorted or shown stands in columns of its own too. Counts are kept with every
-change, in its transaction, because to count five million instances takes seconds.
+Only accepted instances hang below a series; a quarantined, discarded, deleted or refused one has none, so no query that starts
+from the hierarchy can find it. Instants are microseconds since 1970, UTC. ``attributes`` is all that a query may ask back of a
+level, as JSON: ``{"00100010": "text"}``; what is searched, sorted or shown stands in columns of its own too. Counts are kept with
+every change, in its transaction, because to count five million instances takes seconds.
 
 The tables here only compile queries; what makes them in a database is ``migrations/``. A test holds the two equal. To add a column,
 add it here and in a new migration.
@@ -158,10 +158,13 @@ Instance.add_index(
     Instance.index(Instance.state, Instance.received_at, name="instance_without_series").where(SQL("series IS NULL"))
 )
 Instance.add_index(Instance.index(Instance.series, name="instance_of_series").where(SQL("series IS NOT NULL")))
+Instance.add_index(
+    Instance.index(Instance.id, name="file_to_remove").where(SQL("state = 'deleted' AND location_key IS NOT NULL"))
+)
 
 
 class Event(Model):
-    """What was done with an instance that the node held: released, discarded (by a person), replaced (by a newcomer)."""
+    """What was done with an instance that the node held: released, discarded, deleted (by a person), replaced (by a newcomer)."""
 
     id = AutoField()
     at = BigIntegerField()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from unit.index.received import CT, MODALITY, MR, OTHER_CONTENT, OTHER_PATIENT, PATIENT_ID, received, verdict
 
-from dicomnode.index import Durability, Index, IndexSettings, OnConflict, Outcome
+from dicomnode.index import Durability, Index, IndexSettings, OnConflict, Outcome, Scope
 
 RECOUNTED = """
 SELECT study.id,
@@ -113,6 +113,30 @@ class Changes(RuleBasedStateMachine):
         for entry in list(self.index.quarantine.list())[which : which + 1]:
             self.index.quarantine.discard(entry.id, reason="r", by="b")
             self.held_back.remove((entry.sop_instance_uid, self.digest_of(entry.id)))
+
+    @rule(which=small, level=some(["study", "series", "sop"]), limit=st.integers(1, 3))
+    def delete(self, which: int, level: str, limit: int) -> None:
+        accepted = self.read(
+            "SELECT sop_instance_uid, study_instance_uid, series_instance_uid FROM"
+            " (SELECT sop_instance_uid, series FROM instance WHERE state = 'accepted') JOIN series ON series.id = series"
+            " JOIN study ON study.id = study ORDER BY 1"
+        )
+        for sop, study, series in accepted[which : which + 1]:
+            uids = {"sop": sop, "study": study, "series": series}
+            holding = self.index.removal.holding(Scope(**{f"{level}_instance_uid": uids[level]}))
+            gone = {row[0] for row in accepted if uids[level] in row}
+            assert (holding.instances, holding.quarantined) == (len(gone), self.quarantined_of(level, uids[level]))
+            while removed := self.index.removal.remove(holding, limit=limit, reason="r", by="b"):
+                assert len(removed) <= limit
+            for uid in gone:
+                del self.accepted[uid]
+
+    def quarantined_of(self, level: str, uid: str) -> int:
+        [(count,)] = self.read(
+            f"SELECT count(*) FROM instance WHERE state = 'quarantined' AND {level}_instance_uid = '{uid}'"
+        )
+        assert isinstance(count, int)
+        return count
 
     def digest_of(self, entry: int) -> bytes:
         [(digest,)] = self.read(f"SELECT digest FROM instance WHERE id = {entry}")
