@@ -143,6 +143,9 @@ def _unique_keys_above(identifier: Identifier) -> set[int]:
 
 def _shape(keys: Mapping[int, Key], tags: Collection[int]) -> Shape:
     """What is wanted of the items of sequences: as with every data set, what the request names (PS3.4 Section C.2.2.2.6)."""
-    return tuple(
-        (tag, _shape(item, item)) for tag in tags if (key := keys.get(tag)) and key.items for item in key.items if item
-    )
+    asked = ((tag, key.items) for tag in tags if (key := keys.get(tag)) is not None and key.items)
+    return tuple((tag, _item_shape(item)) for tag, (item, *_) in asked)
+
+
+def _item_shape(item: Mapping[int, Key]) -> Shape:
+    return tuple((tag, _item_shape(key.items[0]) if key.items else ()) for tag, key in item.items())
