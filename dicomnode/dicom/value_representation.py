@@ -68,6 +68,9 @@ _CHOICES: Final = {
 
 _DICTIONARY: Final = {tag: _CHOICES.get(entry[0]) or entry[0].encode("ascii") for tag, entry in DicomDictionary.items()}
 
+SIGN_DEPENDENT: Final = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "US or SS")
+"""US or SS, as Pixel Representation (0028,0103) tells (PS3.5 Section A.1)."""
+
 _PRIVATE_CREATORS: Final = range(0x0010, 0x0100)
 
 
