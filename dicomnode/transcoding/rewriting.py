@@ -30,6 +30,7 @@ BITS_ALLOCATED: Final = 0x00280100
 PIXEL_REPRESENTATION: Final = 0x00280103
 BYTE_BITS: Final = 8
 
+_OW_BITS: Final = 16
 _LENGTH_TO_END: Final = 0x00080001
 """Retired; counts bytes that transcoding changes."""
 _MAX_SHORT_LENGTH: Final = 0xFFFE
@@ -174,11 +175,11 @@ class _Rewriter:
             raise TranscodingError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is encapsulated where it cannot be decoded")
         padding = length & 1
         new_vr = self._vr(item, tag, signed=signed)
+        word_bytes = WORD_BYTES.get(new_vr, 1)
         if length + padding > (
             _MAX_SHORT_LENGTH if new_vr in SHORT_FORM and not target.implicit_vr else UNDEFINED_LENGTH
         ):
             new_vr = b"UN"  # its length has four bytes (PS3.5 Section 6.2.2)
-        word_bytes = WORD_BYTES.get(vr, 1)
         is_big_endian = target.big_endian and new_vr != b"UN"  # UN is little endian whatever is around it
         header = element_header(tag, new_vr, length + padding, target)
         value = self._data[offset : offset + length]
@@ -186,6 +187,9 @@ class _Rewriter:
             self._out.write(header)
             self._out.write(value)
         else:
+            if tag == PIXEL_DATA and (self._scanned.integer(BITS_ALLOCATED, item) or 0) > _OW_BITS:
+                # DCMTK turns the bytes of each half, as OW says; pydicom and others those of the whole cell
+                raise TranscodingError("nobody can tell the byte order of cells of more than 16 bits in big endian")
             self._out.write(header)
             for start in range(0, length, _CHUNK_BYTES):
                 self._out.write(_swapped(value[start : start + _CHUNK_BYTES], word_bytes))
