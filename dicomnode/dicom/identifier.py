@@ -21,6 +21,7 @@ from dicomnode.dicom.query_model import (
     Level,
     Model,
     Operation,
+    QueryOptions,
     level_of_key,
     model_of,
 )
@@ -40,29 +41,6 @@ __all__ = [
     "parse_query",
     "parse_retrieve",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class QueryOptions:
-    """What extended negotiation agreed (PS3.4 Section C.5.1.1), and the peer's settings.
-
-    Attributes:
-        relational: unique keys of the levels above may be missing.
-        combined_datetime: a pair of date and time ranges is one period.
-        fuzzy: names match by their words.
-        timezone: times are in the zone that the request names.
-        empty_value: ``""`` matches what has no value.
-        multiple_value: all values of a key must be there, not just one.
-        strict: other keys of the levels above are refused, and the level's own unique key must be there.
-    """
-
-    relational: bool = False
-    combined_datetime: bool = False
-    fuzzy: bool = False
-    timezone: bool = False
-    empty_value: bool = False
-    multiple_value: bool = False
-    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +73,7 @@ def parse_query(dataset: Buffer, transfer_syntax_uid: str, model: Model, options
     """
     scanned = read_identifier(dataset, transfer_syntax_uid)
     level = _level(scanned, model)
-    keys = read_keys(scanned, times_may_pass_midnight=options.combined_datetime)
+    keys = read_keys(scanned, options)
     keys.pop(QUERY_RETRIEVE_LEVEL, None)
     if not options.relational:
         for tag in _unique_keys_above(level, model):
@@ -118,9 +96,9 @@ def parse_retrieve(dataset: Buffer, transfer_syntax_uid: str, model: Model, opti
     above, own = _unique_keys_above(level, model), UNIQUE_KEYS[level]
     if options.strict:
         _refuse_others(scanned, {*above, own})
-    values = {own: _require_values(read_key(scanned, own), own)}
+    values = {own: _require_values(read_key(scanned, own, options), own)}
     for tag in above:
-        key = read_key(scanned, tag)
+        key = read_key(scanned, tag, options)
         is_left_open = options.relational and (key is None or key.is_universal)
         values[tag] = () if is_left_open else _require_one_value(key, tag)
     return Selection(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from dicomnode.dicom.query_model import QueryOptions
 from dicomnode.dicom.scan import UNDEFINED, FaultKind, scan
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Buffer, Item, ScannedDataset
 from dicomnode.dicom.temporal import date_interval, date_time_interval, time_interval
@@ -67,33 +68,33 @@ def read_identifier(dataset: Buffer, transfer_syntax_uid: str) -> ScannedDataset
     return scanned
 
 
-def read_keys(scanned: ScannedDataset, *, times_may_pass_midnight: bool) -> dict[int, Key]:
+def read_keys(scanned: ScannedDataset, options: QueryOptions) -> dict[int, Key]:
     """Every key by its tag; group lengths, groups below 0008 and Specific Character Set are none (PS3.4 Section C.2.2.2).
 
     Raises:
         IdentifierError: a value is none that its VR and kind of matching allow.
     """
-    return _keys_of(scanned, scanned, times_may_pass_midnight=times_may_pass_midnight)
+    return _keys_of(scanned, scanned, options)
 
 
-def read_key(scanned: ScannedDataset, tag: int) -> Key | None:
+def read_key(scanned: ScannedDataset, tag: int, options: QueryOptions) -> Key | None:
     """One key that is no sequence; None when it is absent.
 
     Raises:
         IdentifierError: as for `read_keys`.
     """
-    return _key(scanned, scanned, tag, times_may_pass_midnight=False) if tag in scanned.elements else None
+    return _key(scanned, scanned, tag, options) if tag in scanned.elements else None
 
 
-def _keys_of(scanned: ScannedDataset, item: Item, *, times_may_pass_midnight: bool) -> dict[int, Key]:
+def _keys_of(scanned: ScannedDataset, item: Item, options: QueryOptions) -> dict[int, Key]:
     return {
-        tag: _key(scanned, item, tag, times_may_pass_midnight=times_may_pass_midnight)
+        tag: _key(scanned, item, tag, options)
         for tag in sorted(item.elements)
         if tag & 0xFFFF and tag >> 16 >= _FIRST_GROUP and tag != SPECIFIC_CHARACTER_SET
     }
 
 
-def _key(scanned: ScannedDataset, item: Item, tag: int, *, times_may_pass_midnight: bool) -> Key:
+def _key(scanned: ScannedDataset, item: Item, tag: int, options: QueryOptions) -> Key:
     vr, _, length = item.elements[tag]
     known = dictionary_vr(tag)
     vr = vr if known == b"UN" else known
@@ -102,13 +103,13 @@ def _key(scanned: ScannedDataset, item: Item, tag: int, *, times_may_pass_midnig
         items = item.items.get(tag, ())
         if vr != b"SQ" or (length and not items) or len(items) > 1:
             raise IdentifierError("a sequence key has exactly one item", (tag,))
-        keys = (_keys_of(scanned, one, times_may_pass_midnight=times_may_pass_midnight) for one in items)
+        keys = (_keys_of(scanned, one, options) for one in items)
         return Key(tag, name, items=tuple(MappingProxyType(one) for one in keys))
     values = _values(scanned, item, tag, vr) if length not in (0, UNDEFINED) else ()
     if tag == _TIMEZONE_OFFSET:
         values = ()  # tells how times in the request are meant, and is not matched
     for value in values:
-        _check(tag, vr, value, times_may_pass_midnight=times_may_pass_midnight)
+        _check(tag, vr, value, options)
     return Key(tag, name, values)
 
 
@@ -129,8 +130,8 @@ def _values(scanned: ScannedDataset, item: Item, tag: int, vr: bytes) -> tuple[s
     return tuple(filter(None, values))
 
 
-def _check(tag: int, vr: bytes, value: str, *, times_may_pass_midnight: bool) -> None:
-    if value == EMPTY_VALUE:
+def _check(tag: int, vr: bytes, value: str, options: QueryOptions) -> None:
+    if value == EMPTY_VALUE and options.empty_value:
         return
     if vr == b"UI" and ("*" in value or "?" in value):
         raise IdentifierError("a UID has no wildcards", (tag,))
@@ -139,7 +140,7 @@ def _check(tag: int, vr: bytes, value: str, *, times_may_pass_midnight: bool) ->
         return
     try:
         if vr == b"TM":
-            time_interval(value, may_pass_midnight=times_may_pass_midnight)
+            time_interval(value, may_pass_midnight=options.combined_datetime)
         else:
             interval(value)
     except ValueError as error:

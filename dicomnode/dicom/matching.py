@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from dicomnode.dicom.identifier import QueryOptions
 from dicomnode.dicom.keys import EMPTY_VALUE, WILDCARD, Key
 from dicomnode.dicom.person_name import name_matches, wildcard_regex
+from dicomnode.dicom.query_model import QueryOptions
 from dicomnode.dicom.temporal import (
     Interval,
     comparable_date,

@@ -30,6 +30,7 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(one for one in decomposed if not "\u0300" <= one <= "\u036f"))
 
 
+@lru_cache(maxsize=4096)
 def name_groups(name: str) -> tuple[str, str, str]:
     """The three component groups as they are compared; what is not there is empty."""
     alphabetic, ideographic, phonetic = ([*map(_group, name.split("=")), "", "", ""])[:GROUPS]
@@ -50,6 +51,11 @@ def group_patterns(group: str) -> tuple[str, ...]:
     if shortened == group or not shortened:
         return (group,)
     return f"{shortened}^*", shortened
+
+
+def key_words(key: str) -> list[str]:
+    """The words of a key, for fuzzy matching."""
+    return _WORDS.findall("^".join(name_groups(key)))
 
 
 def name_matches(key: str, *, fuzzy: bool) -> Callable[[str], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -42,6 +43,29 @@ class Operation(StrEnum):
     FIND = "C-FIND"
     MOVE = "C-MOVE"
     GET = "C-GET"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """What extended negotiation agreed (PS3.4 Section C.5.1.1), and the peer's settings.
+
+    Attributes:
+        relational: unique keys of the levels above may be missing.
+        combined_datetime: a pair of date and time ranges is one period.
+        fuzzy: names match by their words.
+        timezone: times are in the zone that the request names.
+        empty_value: ``""`` matches what has no value.
+        multiple_value: all values of a key must be there, not just one.
+        strict: other keys of the levels above are refused, and the level's own unique key must be there.
+    """
+
+    relational: bool = False
+    combined_datetime: bool = False
+    fuzzy: bool = False
+    timezone: bool = False
+    empty_value: bool = False
+    multiple_value: bool = False
+    strict: bool = False
 
 
 _LEVELS: Final = {

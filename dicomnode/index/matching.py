@@ -15,7 +15,7 @@ from typing import Final
 from dicomnode.dicom.identifier import EMPTY_VALUE, Identifier, Key, Level, QueryOptions
 from dicomnode.dicom.keys import WILDCARD
 from dicomnode.dicom.matching import Matcher, matcher_of
-from dicomnode.dicom.person_name import group_patterns, has_several_groups, name_groups
+from dicomnode.dicom.person_name import group_patterns, has_several_groups, key_words, name_groups
 from dicomnode.dicom.query_model import levels_up_to
 from dicomnode.dicom.temporal import Interval, date_interval, time_interval
 from dicomnode.index.functions import new_token
@@ -107,7 +107,10 @@ class _Writer:
         text = place.expression
         if options.empty_value and EMPTY_VALUE in key.values:
             self.terms.append(f"coalesce({text}, '') = ''")
-        elif tag == _PATIENT_NAME and not options.fuzzy:
+        elif tag == _PATIENT_NAME and options.fuzzy:
+            self._choice(key, options, self._words)
+            self._call(text, matcher_of(key, options))
+        elif tag == _PATIENT_NAME:
             self._choice(key, options, self._name)
         elif place.vr in ("DA", "TM"):
             self._choice(key, options, lambda value: self._within(tag, place, value))
@@ -146,6 +149,11 @@ class _Writer:
         wanted = [(column, group) for column, group in zip(_NAME_COLUMNS, groups, strict=True) if group]
         return " AND ".join(f"({self._group(column, group)})" for column, group in wanted)
 
+    def _words(self, value: str) -> str:
+        """Every word of a fuzzy key is somewhere in the name: few names are left for what SQL cannot compare."""
+        names = f"({' || '.join(_NAME_COLUMNS)})"
+        return " AND ".join(f"{names} GLOB {self._bind(_pattern(f'*{word}*'))}" for word in key_words(value)) or "1"
+
     def _group(self, column: str, group: str) -> str:
         terms = [self._like(column, pattern, has_wildcards=True) for pattern in group_patterns(group)]
         if column != _NAME_COLUMNS[0] and group.strip("*"):
@@ -174,7 +182,7 @@ class _Writer:
         """``text`` is ``value``, or fits it as a pattern; what stands before the first wildcard is looked up in an index."""
         if not has_wildcards or not ("*" in value or "?" in value):
             return f"{text} = {self._bind(value)}"
-        terms = [f"{text} GLOB {self._bind(value.replace('[', '[[]'))}"]
+        terms = [f"{text} GLOB {self._bind(_pattern(value))}"]
         prefix = value[: min(at for at in (value.find("*"), value.find("?")) if at >= 0)]
         if prefix:
             terms.append(f"{text} >= {self._bind(prefix)} AND {text} < {self._bind(_after(prefix))}")
@@ -199,6 +207,11 @@ class _Writer:
 
 def _has_wildcard(key: Key) -> bool:
     return key.vr in WILDCARD and any("*" in value or "?" in value for value in key.values)
+
+
+def _pattern(value: str) -> str:
+    """As GLOB reads it: a bracket would begin a set of characters."""
+    return value.replace("[", "[[]")
 
 
 def _after(prefix: str) -> str:

@@ -208,6 +208,7 @@ def test_own_unique_key_may_be_absent_unless_strict() -> None:
         ({"StudyDate": "-"}, STUDY_DATE),
         ({"StudyDate": "20240105-20240101"}, STUDY_DATE),
         ({"StudyDate": "20240101-20240102-20240103"}, STUDY_DATE),
+        ({"StudyDate": '""'}, STUDY_DATE),
         ({"StudyTime": "25"}, STUDY_TIME),
         ({"StudyTime": "1060"}, STUDY_TIME),
         ({"StudyTime": "2200-0200"}, STUDY_TIME),
