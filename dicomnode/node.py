@@ -32,6 +32,7 @@ from dicomnode.services.query import Query
 from dicomnode.services.storage import Storage
 from dicomnode.supervisor import (
     ServiceManager,
+    Signals,
     Stop,
     Supervisor,
     WorkerChannel,
@@ -39,6 +40,7 @@ from dicomnode.supervisor import (
     bind,
     inherited_sockets,
     raise_descriptor_limit,
+    watched_signals,
 )
 from dicomnode.supervisor.channel import HEARTBEAT_INTERVAL_S
 from dicomnode.supervisor.parent import PLACES_PER_WORKER
@@ -54,7 +56,7 @@ _SHORT_OF_DESCRIPTORS_S = 0.1
 
 
 def serve(config: Config, path: Path | None, on_ready: Callable[[], None]) -> int:
-    """Run the node until it is told to stop; SIGHUP reads the file at ``path`` anew.
+    """Run the node until it is told to stop, for the main thread; SIGHUP reads the file at ``path`` anew.
 
     Args:
         on_ready: called once, when all workers accept for the first time.
@@ -66,12 +68,22 @@ def serve(config: Config, path: Path | None, on_ready: Callable[[], None]) -> in
         ConfigurationError: a listener cannot be bound, or a file that the configuration names cannot be used.
         DataFolderError: the data folder cannot be used.
     """
+    with watched_signals() as signals:
+        return _serve(config, path, on_ready, signals)
+
+
+def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], signals: Signals) -> int:
     logs.configure(config.log)
     raise_descriptor_limit()
     log.info("node.started", version=__version__, ae_titles=list(config.ae_titles), data=str(config.data))
     inherited = inherited_sockets()
     listeners = [bind(one.host, one.port, inherited=inherited) for one in config.listeners]
-    lock = prepare(config.data, config.index, config.log, wait_s=config.processes.grace_s + _LOCK_MARGIN_S)
+    try:
+        with signals.interrupting():
+            lock = prepare(config.data, config.index, config.log, wait_s=config.processes.grace_s + _LOCK_MARGIN_S)
+    except KeyboardInterrupt:
+        log.info("node.stopped", exit_code=0)
+        return 0
     table = NodeTable.create(PLACES_PER_WORKER * config.processes.workers)
 
     def specs(of: Config) -> Sequence[WorkerSpec]:
@@ -99,7 +111,7 @@ def serve(config: Config, path: Path | None, on_ready: Callable[[], None]) -> in
         service_manager=ServiceManager(),
         on_ready=on_ready,
     )
-    return supervisor.run()
+    return supervisor.run(signals)
 
 
 _FIXED = ("data", "durability", "index", "processes")

@@ -9,12 +9,14 @@ from dicomnode.supervisor.launch import raise_descriptor_limit, run_to_end
 from dicomnode.supervisor.parent import PLACES_PER_WORKER, ProcessSettings, Supervisor
 from dicomnode.supervisor.process import WorkerSpec
 from dicomnode.supervisor.service_manager import ServiceManager
+from dicomnode.supervisor.signals import Signals, watched_signals
 from dicomnode.supervisor.sockets import bind, inherited_sockets
 
 __all__ = [
     "PLACES_PER_WORKER",
     "ProcessSettings",
     "ServiceManager",
+    "Signals",
     "Stop",
     "Supervisor",
     "WorkerChannel",
@@ -23,4 +25,5 @@ __all__ = [
     "inherited_sockets",
     "raise_descriptor_limit",
     "run_to_end",
+    "watched_signals",
 ]

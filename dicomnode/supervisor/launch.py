@@ -63,8 +63,13 @@ def run_to_end(title: str, target: Callable[..., Result], *args: object, descrip
     with ours:
         with theirs:
             process = _launched(title, partial(_report, theirs.fileno(), target, args), (theirs.fileno(), *descriptors))
-        with ours.makefile("rb") as answer:
-            told = answer.read()
+        try:
+            with ours.makefile("rb") as answer:
+                told = answer.read()
+        except BaseException:  # told to stop: nobody waits for the answer any more
+            process.kill()
+            process.wait()
+            raise
     code = process.wait()
     if not told:
         raise DataFolderError(f"{title} {describe_exit(code)}; its own messages are above")

@@ -21,7 +21,7 @@ from dicomnode.settings import Settings
 from dicomnode.supervisor.launch import describe_exit
 from dicomnode.supervisor.process import EXIT_FAILED, EXIT_UNUSABLE, WorkerProcess, WorkerSpec
 from dicomnode.supervisor.service_manager import ServiceManager
-from dicomnode.supervisor.signals import received, watched_signals
+from dicomnode.supervisor.signals import STOP, Signals
 
 SILENCE_LIMIT_S = 30.0
 """A worker that gave no sign of life for so long is stuck: thirty heartbeats."""
@@ -106,27 +106,26 @@ class Supervisor:
         self._exit_code = 0
         self._alive_told_at = 0.0
 
-    def run(self) -> int:
-        """Start the workers and stay until the last has left, for the main thread.
+    def run(self, signals: Signals) -> int:
+        """Start the workers and stay until the last has left; ``signals`` that came before are heeded as well.
 
         Returns:
             The exit code for the node: 0 when it was told to stop, 1 when a worker died at start again and again,
             2 when a worker found at start that the configuration or the data folder cannot be used.
         """
-        with watched_signals() as signals:
-            while self._abort_at is None or self._processes():
-                self._wait(signals)
-                self._heed(received(signals))
-                for process in self._processes():
-                    process.listen()
-                    if (code := process.exit_code()) is not None:
-                        self._bury(process, code)
-                self._start_due()
-                self._go_on_with_start()
-                self._go_on_with_reload()
-                self._go_on_with_stop()
-                self._kill_stuck()
-                self._tell_alive()
+        while self._abort_at is None or self._processes():
+            self._wait(signals)
+            self._heed(signals.received())
+            for process in self._processes():
+                process.listen()
+                if (code := process.exit_code()) is not None:
+                    self._bury(process, code)
+            self._start_due()
+            self._go_on_with_start()
+            self._go_on_with_reload()
+            self._go_on_with_stop()
+            self._kill_stuck()
+            self._tell_alive()
         log.info("node.stopped", exit_code=self._exit_code)
         return self._exit_code
 
@@ -136,7 +135,7 @@ class Supervisor:
     def _processes(self) -> list[WorkerProcess]:
         return [post.process for post in self._all_posts() if post.process] + self._leaving
 
-    def _wait(self, signals: int) -> None:
+    def _wait(self, signals: Signals) -> None:
         """Until there is something to do, at most a second: heartbeats come about as often anyway."""
         poll = select.poll()
         poll.register(signals, select.POLLIN)
@@ -202,7 +201,7 @@ class Supervisor:
     # What a person asks for
 
     def _heed(self, signals: set[signal.Signals]) -> None:
-        if signals & {signal.SIGTERM, signal.SIGINT}:
+        if signals & {*STOP}:
             if self._abort_at is None:
                 log.info("node.stopping", grace_s=self._grace_s)
                 self._stop()

@@ -20,7 +20,7 @@ import structlog
 
 from dicomnode.errors import ConfigurationError, Problem
 from dicomnode.limits import LimitSettings, NodeTable, Place, Slot
-from dicomnode.supervisor import ServiceManager, Stop, Supervisor, WorkerChannel, WorkerSpec, bind
+from dicomnode.supervisor import ServiceManager, Stop, Supervisor, WorkerChannel, WorkerSpec, bind, watched_signals
 
 GRACE_S = 2.0
 SILENCE_LIMIT_S = 2.0
@@ -107,7 +107,8 @@ def main(folder: Path) -> int:
         on_ready=lambda: structlog.get_logger().info("person.greeted"),
         silence_limit_s=SILENCE_LIMIT_S,
     )
-    return supervisor.run()
+    with watched_signals() as signals:
+        return supervisor.run(signals)
 
 
 if __name__ == "__main__":

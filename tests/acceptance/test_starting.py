@@ -1,0 +1,65 @@
+"""Signals that come while the node is still preparing its data folder: none is lost, and none ends it without a word."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from running_node import RunningNode, wait_for
+
+LetGoOn = Callable[[], None]
+
+
+@pytest.fixture
+def preparing(tmp_path: Path) -> Iterator[tuple[RunningNode, LetGoOn]]:
+    """A node whose index another program holds, so that it waits for it, and what lets it go on."""
+    node = RunningNode(tmp_path / "node", index={"lock_timeout_s": 100}, processes={"workers": 1})
+    node.data.mkdir(mode=0o700, parents=True)
+    with (node.data / "index.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        node.launch()
+        wait_for(lambda: node.events("node.started") and children(node), what="the data folder to be prepared")
+        yield node, lambda: fcntl.flock(lock, fcntl.LOCK_UN)
+    node.stop()
+
+
+def children(node: RunningNode) -> list[int]:
+    """Processes that the parent has started."""
+    pid = node.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_node_that_is_told_to_stop_stops_at_once_and_leaves_nobody(
+    preparing: tuple[RunningNode, LetGoOn], number: signal.Signals
+) -> None:
+    node, _ = preparing
+    [preparer] = children(node)
+    node.process.send_signal(number)
+    assert node.process.wait(10) == 0
+    assert [event["exit_code"] for event in node.events("node.stopped")] == [0]
+    with pytest.raises(ProcessLookupError):
+        os.kill(preparer, 0)
+
+
+def test_reload_is_done_once_the_node_serves(preparing: tuple[RunningNode, LetGoOn]) -> None:
+    node, let_go_on = preparing
+    node.process.send_signal(signal.SIGHUP)
+    let_go_on()
+    node.wait_until_ready()
+    wait_for(lambda: node.events("configuration.reloaded"), what="the reload that was asked for")
+
+
+def test_node_that_waits_for_the_data_folder_can_be_stopped(tmp_path: Path) -> None:
+    node = RunningNode(tmp_path / "node")
+    node.data.mkdir(mode=0o700, parents=True)
+    with (node.data / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        node.launch()
+        wait_for(lambda: node.events("data_folder.awaited"), what="the node to wait for the folder")
+        node.process.send_signal(signal.SIGTERM)
+        assert node.process.wait(10) == 0
