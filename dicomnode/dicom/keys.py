@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dicomnode.dicom.query_model import QueryOptions
+from dicomnode.dicom.query_model import TIMEZONE_OFFSET, QueryOptions
 from dicomnode.dicom.scan import UNDEFINED, FaultKind, scan
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Buffer, Item, ScannedDataset
 from dicomnode.dicom.temporal import date_interval, date_time_interval, time_interval
@@ -19,7 +19,6 @@ EMPTY_VALUE: Final = '""'
 """The key value that means: stored without a value, once that is negotiated (PS3.4 Section C.2.2.2.7)."""
 WILDCARD: Final = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 """VRs in whose keys ``*`` and ``?`` stand for other characters (PS3.4 Section C.2.2.2.4)."""
-_TIMEZONE_OFFSET: Final = 0x00080201
 _FIRST_GROUP: Final = 0x0008
 
 _NUMBERS: Final = {b"US": "H", b"SS": "h", b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "q"}
@@ -106,7 +105,7 @@ def _key(scanned: ScannedDataset, item: Item, tag: int, options: QueryOptions) -
         keys = (_keys_of(scanned, one, options) for one in items)
         return Key(tag, name, items=tuple(MappingProxyType(one) for one in keys))
     values = _values(scanned, item, tag, vr) if length not in (0, UNDEFINED) else ()
-    if tag == _TIMEZONE_OFFSET:
+    if tag == TIMEZONE_OFFSET:
         values = ()  # tells how times in the request are meant, and is not matched
     for value in values:
         _check(tag, vr, value, options)

@@ -9,9 +9,11 @@ from types import MappingProxyType
 from typing import Final
 
 from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES
+from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
 
 QUERY_RETRIEVE_LEVEL: Final = 0x00080052
 PATIENT_ID: Final = 0x00100020
+TIMEZONE_OFFSET: Final = 0x00080201
 
 
 class Level(StrEnum):
@@ -116,8 +118,16 @@ COMPUTED_KEYS: Final[Mapping[Level, Mapping[int, str]]] = MappingProxyType(
 )
 """Keys whose values the index makes from what it holds (PS3.4 Section C.3.4)."""
 
+_NO_KEYS: Final = frozenset({SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET})
+"""Say how an Identifier is meant (PS3.4 Section C.2.2.2)."""
+
 QUERY_KEYS: Final[Mapping[Level, Mapping[int, str]]] = MappingProxyType(
-    {level: MappingProxyType({**LEVEL_ATTRIBUTES[level], **COMPUTED_KEYS[level]}) for level in Level}
+    {
+        level: MappingProxyType(
+            {tag: vr for tag, vr in {**LEVEL_ATTRIBUTES[level], **COMPUTED_KEYS[level]}.items() if tag not in _NO_KEYS}
+        )
+        for level in Level
+    }
 )
 """Every attribute that the index can match and return, with its VR."""
 

@@ -191,8 +191,7 @@ class _Writer:
     def _choice(self, key: Key, options: QueryOptions, term: Callable[[str], str]) -> None:
         """One of the key's values fits, or all of them when that was negotiated."""
         word = " AND " if options.multiple_value and key.vr != "UI" else " OR "
-        terms = [term(value) for value in key.values]
-        self.terms.append(terms[0] if len(terms) == 1 else f"({word.join(f'({one})' for one in terms)})")
+        self.terms.append(f"({word.join(f'({term(value)})' for value in key.values)})")
 
     def _call(self, text: str, matcher: Matcher) -> None:
         token = new_token()

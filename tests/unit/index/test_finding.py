@@ -47,6 +47,11 @@ def test_studies_with_patient_and_counts(filled: Index) -> None:
     assert rows == [("1.2.1", "Doe^Jane", "CT\\SR", "2", "3"), ("1.2.2", "Doe^Jane", "MR", "1", "1")]
 
 
+def test_all_keys_must_match(filled: Index) -> None:
+    assert found(filled, asked("STUDY", PatientName="roe", StudyDate="20240101"), "StudyInstanceUID") == []
+    assert found(filled, asked("STUDY", StudyDate="20240101", PatientName="d*"), "PatientID") == [("P1",)]
+
+
 def test_patients_with_counts(filled: Index) -> None:
     rows = found(
         filled,

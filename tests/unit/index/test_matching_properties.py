@@ -176,7 +176,7 @@ def identifiers(draw: st.DrawFn) -> Identifier:
     """Queries of any keys of their level and those above."""
     level = draw(st.sampled_from(Level))
     levels = list(Level)[: list(Level).index(level) + 1]
-    vrs = {tag: vr for one in levels for tag, vr in QUERY_KEYS[one].items() if tag != 0x00080201}
+    vrs = {tag: vr for one in levels for tag, vr in QUERY_KEYS[one].items()}
     tags = draw(st.lists(st.sampled_from(sorted(vrs)), min_size=1, max_size=3, unique=True))
     if draw(st.booleans()) and (dates := [tag for tag in tags if PAIRS.get(tag) in vrs]):
         tags.append(PAIRS[dates[0]])
