@@ -26,6 +26,7 @@ COMMANDS = {
     "delete": "Delete a study, a series or an instance for good.",
     "echo": "Ask a peer whether it is there (C-ECHO).",
     "find": "Ask a peer what it has (C-FIND).",
+    "send": "Send files to a peer (C-STORE).",
 }
 
 

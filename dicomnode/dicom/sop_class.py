@@ -8,6 +8,8 @@ from functools import lru_cache
 from pydicom._uid_dict import UID_dictionary
 
 VERIFICATION = "1.2.840.10008.1.1"
+MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+"""Of a DICOMDIR (PS3.10 Section 8); never sent over a network (PS3.4 Annex I)."""
 
 _STANDARD_ROOT = "1.2.840.10008."
 _COMPOSITE_STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
@@ -22,7 +24,7 @@ _NEWER_THAN_THE_TABLES = frozenset(
     }
 )
 
-_NOT_SENT_OVER_A_NETWORK = frozenset({"1.2.840.10008.1.3.10"})  # Media Storage Directory (PS3.4 Annex I)
+_NOT_SENT_OVER_A_NETWORK = frozenset({MEDIA_STORAGE_DIRECTORY})
 
 
 def is_private(sop_class_uid: str) -> bool:

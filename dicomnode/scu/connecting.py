@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from typing import Any
 
-from pynetdicom import AE
 from pynetdicom.presentation import PresentationContext
 
 from dicomnode.dicom.peer import PeerSettings
-from dicomnode.errors import PeerError
-from dicomnode.upper_layer import Deadlines, UpperLayerSettings, associate
+from dicomnode.scu.association import open_association
+from dicomnode.scu.settings import ScuSettings
 from dicomnode.upper_layer.requestor import RequestedAssociation
 
 
@@ -28,15 +26,10 @@ def connect(
     Raises:
         PeerError: the peer cannot be reached, or does not want us.
     """
-    if not peer.host:
-        raise PeerError(f"no host is configured for {peer.ae_title}, so it cannot be called")
-    return associate(
-        AE(calling_ae_title),
-        (peer.host, peer.port),
-        called_ae_title=peer.ae_title,
+    return open_association(
+        peer,
+        calling_ae_title=calling_ae_title,
         contexts=contexts,
-        settings=UpperLayerSettings(),
-        deadlines=Deadlines(timeout_s, timeout_s, timeout_s),
-        tls=ssl.create_default_context() if peer.tls else None,
+        settings=ScuSettings.of(timeout_s),
         extended_negotiation=extended_negotiation,
     )

@@ -17,3 +17,13 @@ class ScuSettings(Settings):
     """Time in s for a peer to take each 256 KiB of what the node sends."""
     answer_timeout_s: Seconds = 120.0
     """Time in s for a peer to answer a request, or to go on answering it."""
+
+    @classmethod
+    def of(cls, timeout_s: float) -> ScuSettings:
+        """The same time for each step."""
+        return cls(
+            connect_timeout_s=timeout_s,
+            association_timeout_s=timeout_s,
+            send_timeout_s=timeout_s,
+            answer_timeout_s=timeout_s,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -28,8 +29,10 @@ Transcode = Callable[[memoryview, str, Sequence[str]], tuple[str, memoryview]]
 Raises a DicomNodeError when it can be brought to none.
 """
 
-_MAX_LOSSES: Final = 4
-"""Associations lost one after the other, without an answer between them: two instances, each tried twice."""
+_MAX_LOSSES: Final = 20
+"""Associations lost one after the other, without an answer between them; every instance is tried twice."""
+_MAX_SILENT_LOSSES: Final = 3
+"""The same, when the peer has answered nothing for so long that it seems to be stuck."""
 _RELEASE_TIMEOUT_S: Final = 5.0
 """Everything has been answered by then."""
 _MAX_MESSAGE_ID: Final = 0xFFFF
@@ -84,7 +87,8 @@ class StorageSCU:
         Raises:
             PeerError: the first association cannot be made.
         """
-        position, losses, tried, is_first = 0, 0, -1, True
+        position, tried, is_first = 0, -1, True
+        patience = _Patience(self._settings)
         while position < len(instances) and not stop():
             try:
                 link, end = self._open(instances, position, originator)
@@ -97,12 +101,12 @@ class StorageSCU:
             try:
                 while position < end and not stop():
                     sent = link.send(instances[position])
-                    losses = losses if sent.status is None else 0
+                    if sent.status is not None:
+                        patience.renew()
                     position += 1
                     yield sent
             except PeerError as lost:
-                losses += 1
-                if losses == _MAX_LOSSES:
+                if patience.is_at_end():
                     yield from _unsent(instances[position:], str(lost))
                     return
                 if tried == position:  # it had its second chance
@@ -123,6 +127,24 @@ class StorageSCU:
                 self._peer, calling_ae_title=self._calling_ae_title, contexts=contexts, settings=self._settings
             )
         return _Link(association, self._transcode, originator), end
+
+
+class _Patience:
+    """How many associations a peer may lose."""
+
+    def __init__(self, settings: ScuSettings) -> None:
+        self._silence_s = 2 * settings.answer_timeout_s
+        self.renew()
+
+    def renew(self) -> None:
+        """The peer has answered."""
+        self._losses, self._since = 0, time.monotonic()
+
+    def is_at_end(self) -> bool:
+        """Whether the association that has just been lost is the last one."""
+        self._losses += 1
+        is_stuck = time.monotonic() - self._since > self._silence_s
+        return self._losses >= (_MAX_SILENT_LOSSES if is_stuck else _MAX_LOSSES)
 
 
 class _Link:
@@ -154,8 +176,12 @@ class _Link:
         return Sent(instance, answer.status, _reason(answer))
 
     def close(self) -> None:
-        """Release the association, if it still is one."""
-        if self._association is not None and self._association.is_established:
+        """Release the association, if it still is one; abort it when a C-STORE was left half way."""
+        if self._association is None or not self._association.is_established:
+            return
+        if self._association.messages.is_storing:
+            self._association.give_up()
+        else:
             self._association.acse_timeout = _RELEASE_TIMEOUT_S
             self._association.release()
 
@@ -167,18 +193,23 @@ class _Link:
         wanted = self._accepted.transfer_syntaxes(instance.sop_class_uid)
         if not wanted:
             raise PeerError(f"peer does not take SOP Class {instance.sop_class_uid}")
-        if context_id is None and self._transcode is None:
-            name = transfer_syntax(instance.transfer_syntax_uid).name or instance.transfer_syntax_uid
-            raise PeerError(f"peer does not take it in {name}")
         dataset = instance.dataset()
         if context_id is None:
-            assert self._transcode is not None
-            syntax, dataset = self._transcode(dataset, instance.transfer_syntax_uid, wanted)
+            syntax, dataset = self._transcoded(dataset, instance.transfer_syntax_uid, wanted)
             context_id = self._accepted.context_id(instance.sop_class_uid, syntax)
             assert context_id is not None
         if not dataset:
             raise DatasetError("data set is empty", 0)
         return context_id, dataset
+
+    def _transcoded(self, dataset: memoryview, syntax: str, wanted: Sequence[str]) -> tuple[str, memoryview]:
+        not_taken = f"peer does not take {transfer_syntax(syntax).name or syntax}"
+        if self._transcode is None:
+            raise PeerError(not_taken)
+        try:
+            return self._transcode(dataset, syntax, wanted)
+        except DicomNodeError as error:
+            raise PeerError(f"{not_taken}, and {error}") from error
 
 
 def _unsent(instances: Sequence[OutgoingInstance], reason: str) -> Iterator[Sent]:

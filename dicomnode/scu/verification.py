@@ -34,16 +34,13 @@ def echo(peer: PeerSettings, *, calling_ae_title: str, timeout_s: float = 10.0) 
         PeerError: it cannot be reached, does not want us, or does not answer.
     """
     started = time.monotonic()
-    settings = ScuSettings(
-        connect_timeout_s=timeout_s,
-        association_timeout_s=timeout_s,
-        send_timeout_s=timeout_s,
-        answer_timeout_s=timeout_s,
-    )
     where = f"{peer.ae_title} at {peer.host}, port {peer.port}"
     try:
         association = open_association(
-            peer, calling_ae_title=calling_ae_title, contexts=[build_context(VERIFICATION)], settings=settings
+            peer,
+            calling_ae_title=calling_ae_title,
+            contexts=[build_context(VERIFICATION)],
+            settings=ScuSettings.of(timeout_s),
         )
     except NoContextError as error:
         raise NoContextError(f"Verification not accepted by {where}, though the association was") from error

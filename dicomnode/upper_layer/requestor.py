@@ -280,7 +280,7 @@ class Answers(Messages):
 
     store_response: Command | None = None
     is_storing = False
-    """Whether somebody waits for a ``store_response``."""
+    """Whether a C-STORE is under way: sent in part, or not answered."""
 
     def _serve(self, command: Command) -> None:
         assert self._context_id is not None

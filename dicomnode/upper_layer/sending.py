@@ -41,17 +41,21 @@ def store(
     """
     messages = association.messages
     messages.is_storing, messages.store_response = True, None
+    maximum_length = association.acceptor.maximum_length
     try:
-        maximum_length = association.acceptor.maximum_length
-        if maximum_length is None:
-            maximum_length = _DEFAULT_MAXIMUM_LENGTH
-        send_store(association.connection, context_id, command, dataset, maximum_length)
-        return commands.store_answer(_response(association, message_id))
+        send_store(
+            association.connection,
+            context_id,
+            command,
+            dataset,
+            _DEFAULT_MAXIMUM_LENGTH if maximum_length is None else maximum_length,
+        )
+        answer = commands.store_answer(_response(association, message_id))
     except (Gone, Violation) as fault:
         association.give_up()
         raise PeerError(f"association lost: {fault}") from fault
-    finally:
-        messages.is_storing = False
+    messages.is_storing = False
+    return answer
 
 
 def send_store(
@@ -85,8 +89,11 @@ def _batches(
         if len(batch) >= pieces_a_batch:
             yield batch
             batch = []
-    batch += (_fragment_head(context_id, len(dataset) - last, _IS_LAST), dataset[last:])
-    yield batch
+    rest = dataset[last:]
+    padding = b"\0" * (
+        len(rest) % 2
+    )  # of deflated data sets (PS3.5 Section A.5) and of broken ones; many peers abort without
+    yield [*batch, _fragment_head(context_id, len(rest) + len(padding), _IS_LAST), rest, padding]
 
 
 def _fragment_head(context_id: int, size_bytes: int, header: int) -> bytes:

@@ -1,0 +1,172 @@
+"""Files to a peer: found in folders by their content, sent, each with its outcome."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from dicomnode.dicom.outgoing import OutgoingInstance
+from dicomnode.dicom.part10 import read_file_meta
+from dicomnode.dicom.scan import scan
+from dicomnode.dicom.sop_class import MEDIA_STORAGE_DIRECTORY
+from dicomnode.errors import DatasetError, PeerError
+from dicomnode.scu.storage import Sent, StorageSCU
+
+_FILES_AT_ONCE: Final = 2000
+"""Heads that are read before their instances are sent, over associations of their own."""
+_HEAD_BYTES: Final = 8 * 1024
+_HEAD_ELEMENTS: Final = 64
+"""Where SOP Class UID and SOP Instance UID are looked for: both stand in group 0008, near its beginning."""
+_SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
+_PREFIX_END: Final = 132
+"""Of preamble and prefix (PS3.10 Section 7.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that may hold an instance.
+
+    Attributes:
+        is_named: whoever asked named this file; others were found in a folder, where other files may be, too.
+    """
+
+    path: Path
+    is_named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """What became of one file.
+
+    Attributes:
+        sop_instance_uid: empty when the file does not say.
+        size_bytes: of the file.
+        status: of the C-STORE response; None when it was never sent, or never answered.
+        reason: for a person; empty for Success.
+        is_other: the file is none of ours to send: no DICOM, and nobody named it.
+    """
+
+    path: Path
+    sop_instance_uid: str
+    size_bytes: int
+    status: int | None
+    reason: str
+    is_other: bool = False
+
+
+def candidates(paths: Sequence[Path]) -> Iterator[Candidate]:
+    """These files, and those in these folders and in all folders below, in the order of their names."""
+    for path in paths:
+        if not path.is_dir():
+            yield Candidate(path, is_named=True)
+            continue
+        faults: list[OSError] = []
+        for folder, folders, names in os.walk(path, onerror=faults.append):
+            folders.sort()
+            yield from (Candidate(Path(folder, name), is_named=False) for name in sorted(names))
+        yield from (Candidate(Path(str(fault.filename)), is_named=True) for fault in faults)
+
+
+def read_instance(path: Path) -> OutgoingInstance:
+    """The instance in the file at ``path``; its data set is mapped when its turn comes.
+
+    Raises:
+        DatasetError: there is none, or the file cannot be read.
+    """
+    mapped = _map(path)
+    meta = read_file_meta(mapped)
+    head = memoryview(mapped)[meta.dataset_offset : meta.dataset_offset + _HEAD_BYTES]
+    scanned = scan(head, meta.transfer_syntax_uid, max_elements=_HEAD_ELEMENTS)
+    # What the data set says goes before the file's head: the peer compares the former with the request.
+    sop_class_uid = scanned.uid(_SOP_CLASS_UID) or meta.sop_class_uid
+    sop_instance_uid = scanned.uid(_SOP_INSTANCE_UID) or meta.sop_instance_uid
+    if sop_class_uid == MEDIA_STORAGE_DIRECTORY:
+        raise DatasetError("a DICOMDIR is no instance that can be sent", 0)
+    if not sop_class_uid or not sop_instance_uid:
+        raise DatasetError("not a DICOM instance: no SOP Class UID or SOP Instance UID", meta.dataset_offset)
+    return OutgoingInstance(
+        sop_class_uid, sop_instance_uid, meta.transfer_syntax_uid, partial(_dataset, path, meta.dataset_offset)
+    )
+
+
+def send_files(
+    files: Sequence[Candidate], scu: StorageSCU, stop: Callable[[], bool] = lambda: False
+) -> Iterator[SentFile]:
+    """What became of each file, in their order but for those that are not sent: these come first among each two thousand.
+
+    Args:
+        stop: asked before each instance; when it says so, the outcomes end, and nothing after them was sent.
+
+    Raises:
+        PeerError: the first association cannot be made.
+    """
+    waiting = iter(files)
+    has_begun, lost = False, ""
+    while (some := list(islice(waiting, _FILES_AT_ONCE))) and not stop():
+        instances: list[OutgoingInstance] = []
+        kept: list[Path] = []
+        for file in some:
+            try:
+                instances.append(read_instance(file.path))
+                kept.append(file.path)
+            except DatasetError as error:
+                yield _unsent(file, str(error))
+        if lost:
+            yield from (
+                _outcome(path, Sent(instance, None, lost)) for path, instance in zip(kept, instances, strict=True)
+            )
+            continue
+        done = 0
+        try:
+            for sent in scu.send(instances, stop=stop):
+                has_begun = True
+                yield _outcome(kept[done], sent)
+                done += 1
+        except PeerError as error:
+            if not has_begun:
+                raise
+            lost = str(error)
+            for path, instance in zip(kept[done:], instances[done:], strict=True):
+                yield _outcome(path, Sent(instance, None, lost))
+
+
+def _outcome(path: Path, sent: Sent) -> SentFile:
+    try:
+        size_bytes = path.stat().st_size
+    except OSError:
+        size_bytes = 0
+    return SentFile(path, sent.instance.sop_instance_uid, size_bytes, sent.status, sent.reason)
+
+
+def _unsent(file: Candidate, reason: str) -> SentFile:
+    return SentFile(file.path, "", 0, None, reason, is_other=not file.is_named and _is_other(file.path))
+
+
+def _is_other(path: Path) -> bool:
+    """Whether the file can be read, and is no DICOM file or a DICOMDIR."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_PREFIX_END)
+        return head[-4:] != b"DICM" or read_file_meta(path).sop_class_uid == MEDIA_STORAGE_DIRECTORY
+    except (OSError, DatasetError):
+        return False
+
+
+def _dataset(path: Path, offset: int) -> memoryview:
+    return memoryview(_map(path))[offset:]
+
+
+def _map(path: Path) -> mmap.mmap:
+    try:
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise DatasetError("not a DICOM file: it is empty", 0)
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise DatasetError(f"cannot be read: {error.strerror or error}", 0) from error
