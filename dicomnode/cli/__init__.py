@@ -27,6 +27,7 @@ COMMANDS = {
     "echo": "Ask a peer whether it is there (C-ECHO).",
     "find": "Ask a peer what it has (C-FIND).",
     "send": "Send files to a peer (C-STORE).",
+    "retrieve": "Have a peer send what it has: into a folder (C-GET), or to another node (C-MOVE).",
 }
 
 

@@ -46,9 +46,7 @@ _NUMBERS = frozenset({b"IS", b"US", b"UL"})
 @click.option("--relational", is_flag=True, help="Below study level without the UIDs of the levels above.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help=f"At most so many.  [{ROWS}; with --json: all]")
 @peers.calling_option
-@click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(0.1, 3600), default=60.0, help="Seconds of silence.  [60]"
-)
+@peers.timeout_option
 @click.option("--json", "as_json", is_flag=True, help="One DICOM JSON object a line.")
 @configuration.option
 def find(
@@ -61,7 +59,7 @@ def find(
     relational: bool,
     limit: int | None,
     calling: str | None,
-    timeout_s: float,
+    timeout_s: float | None,
     as_json: bool,
     config_path: Path | None,
     series: str,
@@ -100,7 +98,7 @@ def find(
             called,
             asked,
             calling_ae_title=calling_ae_title,
-            timeout_s=timeout_s,
+            settings=peers.scu_settings(config, timeout_s),
             limit=shown + 1 if shown else None,
             is_cancelled=is_cancelled,
         )

@@ -7,10 +7,25 @@ import click
 from dicomnode.config import Config
 from dicomnode.dicom.peer import PeerSettings, check_ae_title
 from dicomnode.errors import ConfigurationError
+from dicomnode.scu.settings import ScuSettings
 from dicomnode.settings.document import Document, Plain
 from dicomnode.settings.faults import nearest
 
 calling_option = click.option("--calling", metavar="AET", help="The AE title to call as.  [the node's own]")
+
+
+timeout_option = click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.1, 86400),
+    metavar="S",
+    help="Seconds that the peer may be silent.  [scu.answer_timeout_s]",
+)
+
+
+def scu_settings(config: Config, timeout_s: float | None) -> ScuSettings:
+    """The node's own, with another time for the peer to answer when one is given."""
+    return config.scu if timeout_s is None else config.scu.model_copy(update={"answer_timeout_s": timeout_s})
 
 
 def find(name: str, config: Config) -> PeerSettings:

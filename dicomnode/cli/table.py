@@ -42,6 +42,10 @@ def instant(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def printable(text: str) -> str:
+    """``text`` without what steers a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def _cell(value: object) -> Text:
-    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
-    return Text(text, justify="right" if isinstance(value, int) else "left")
+    return Text(printable(str(value)), justify="right" if isinstance(value, int) else "left")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pynetdicom.events import EventHandlerType
     from pynetdicom.presentation import PresentationContext
 
+    from dicomnode.upper_layer.operations import Storage
     from dicomnode.upper_layer.requestor import RequestedAssociation
 
 
@@ -31,12 +32,14 @@ def open_association(
     settings: ScuSettings,
     extended_negotiation: Sequence[Any] = (),
     evt_handlers: Sequence[EventHandlerType] = (),
+    storage: Storage | None = None,
 ) -> RequestedAssociation:
     """An established association with ``peer``, by TLS if it speaks that; its caller releases or aborts it.
 
     Args:
         contexts: at most 128, proposed in this order.
         extended_negotiation: user information items beside the usual ones (PS3.7 Annex D.3.3).
+        storage: where instances go that the peer sends over it, in a C-GET.
 
     Raises:
         NoContextError: it takes none of the contexts.
@@ -60,6 +63,7 @@ def open_association(
         tls=_tls(peer),
         extended_negotiation=extended_negotiation,
         evt_handlers=evt_handlers,
+        storage=storage,
     )
 
 

@@ -95,14 +95,6 @@ def ask(
             raise PeerError(f"no {what} from {association.acceptor.ae_title} within {answer_s:g} s")
 
 
-def accepted_context(association: RequestedAssociation, sop_class_uid: str) -> PresentationContext | None:
-    """The presentation context in which we may ask for this SOP Class; None when the peer did not accept it."""
-    for context in association.accepted_contexts:
-        if context.abstract_syntax == sop_class_uid:
-            return context
-    return None
-
-
 def _response(association: RequestedAssociation, request: Request, message: object) -> Response:
     if not isinstance(message, type(request)) or not message.is_valid_response:
         association.give_up()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
@@ -11,7 +10,6 @@ from typing import Any, Final
 import structlog
 from pydicom.uid import UID
 from pynetdicom.dimse_primitives import C_FIND
-from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import build_context
 
 from dicomnode.dicom import status
@@ -20,20 +18,17 @@ from dicomnode.dicom.query_model import QUERY_RETRIEVE_LEVEL, Level, Model, Oper
 from dicomnode.dicom.request_keys import encode_keys
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import ScannedDataset
-from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
-from dicomnode.errors import PeerError
+from dicomnode.errors import NoContextError, PeerError
 from dicomnode.scu.answers import told
-from dicomnode.scu.connecting import connect
-from dicomnode.scu.dialogue import accepted_context, ask
+from dicomnode.scu.association import open_association
+from dicomnode.scu.dialogue import ask
+from dicomnode.scu.negotiation import RELATIONAL, UNCOMPRESSED, accepted_context, relational, released
+from dicomnode.scu.settings import ScuSettings
 from dicomnode.upper_layer.requestor import RequestedAssociation
 
 log = structlog.get_logger()
 
-UNCOMPRESSED: Final = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]
-
 _MEDIUM_PRIORITY: Final = 0
-_RELATIONAL: Final = b"\1"
-"""Service class application information (PS3.4 Section C.5.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +60,13 @@ def find(
     query: Query,
     *,
     calling_ae_title: str,
-    timeout_s: float = 60.0,
+    settings: ScuSettings,
     limit: int | None = None,
     is_cancelled: Callable[[], bool] = _never,
 ) -> Iterator[ScannedDataset]:
     """What fits, as the peer's responses come; each knows its own character set.
 
     Args:
-        timeout_s: for each step: connection, association, and silence between responses.
         limit: after so many the peer is asked to stop (C-CANCEL).
         is_cancelled: asked again and again; once it says so the peer is asked to stop.
 
@@ -81,14 +75,20 @@ def find(
     """
     context = build_context(query.sop_class_uid, UNCOMPRESSED)
     negotiation = [relational(query.sop_class_uid)] if query.relational else []
-    association = connect(peer, [context], calling_ae_title, timeout_s, extended_negotiation=negotiation)
+    association = open_association(
+        peer,
+        calling_ae_title=calling_ae_title,
+        contexts=[context],
+        settings=settings,
+        extended_negotiation=negotiation,
+    )
     with released(association):
         if query.relational:
             _check_relational(association, query.sop_class_uid)
         yield from matches(
             association,
             query,
-            timeout_s=timeout_s,
+            settings=settings,
             character_set=peer.character_set,
             limit=limit,
             is_cancelled=is_cancelled,
@@ -99,7 +99,7 @@ def matches(
     association: RequestedAssociation,
     query: Query,
     *,
-    timeout_s: float,
+    settings: ScuSettings,
     character_set: str = "",
     limit: int | None = None,
     is_cancelled: Callable[[], bool] = _never,
@@ -107,7 +107,7 @@ def matches(
     """As `find`, over an association that is there already; keys are written in ``character_set`` when they can be."""
     context = accepted_context(association, query.sop_class_uid)
     if context is None:
-        raise PeerError(f"no query accepted by {association.acceptor.ae_title}")
+        raise NoContextError(f"no query accepted by {association.acceptor.ae_title}")
     transfer_syntax_uid = str(context.transfer_syntax[0])
     request = C_FIND()
     request.AffectedSOPClassUID = UID(query.sop_class_uid)
@@ -119,7 +119,7 @@ def matches(
     def is_enough() -> bool:
         return (limit is not None and count >= limit) or is_cancelled()
 
-    for response in ask(association, context, request, answer_s=timeout_s, is_cancelled=is_enough):
+    for response in ask(association, context, request, answer_s=settings.answer_timeout_s, is_cancelled=is_enough):
         if response.is_pending and not response.identifier:
             without_identifier += 1
         elif response.is_pending:
@@ -132,29 +132,8 @@ def matches(
         log.warning("query.matches_without_identifier", matches=without_identifier)
 
 
-def relational(sop_class_uid: str) -> SOPClassExtendedNegotiation:
-    """The wish for relational queries or retrieval (PS3.4 Sections C.5.1.1, C.5.2.1, C.5.3.1), to propose."""
-    item = SOPClassExtendedNegotiation()
-    item.sop_class_uid = UID(sop_class_uid)
-    item.service_class_application_information = _RELATIONAL
-    return item
-
-
-@contextmanager
-def released(association: RequestedAssociation) -> Iterator[None]:
-    """Release the association after the block; abort it when the block is left in the middle of an answer."""
-    try:
-        yield
-    except BaseException:
-        if association.is_established:
-            association.give_up()
-        raise
-    if association.is_established:
-        association.release()
-
-
 def _check_relational(association: RequestedAssociation, sop_class_uid: str) -> None:
     """Say when the peer did not agree; it may answer all the same."""
     agreed: Mapping[Any, bytes] = association.acceptor.sop_class_extended
-    if not agreed.get(UID(sop_class_uid), b"").startswith(_RELATIONAL):
+    if not agreed.get(UID(sop_class_uid), b"").startswith(RELATIONAL):
         log.warning("query.relational_not_agreed", called_ae_title=association.acceptor.ae_title)

@@ -125,17 +125,21 @@ class Exchange(Protocol):
         """Send a Pending response to a C-MOVE or C-GET."""
 
 
-class Operations(Protocol):
-    """The hot operations of one listener, called in the association's own thread."""
-
-    def admit(self, request: AssociationRequest) -> Admission | Rejection:
-        """Decide on an association, before anything is negotiated."""
+class Storage(Protocol):
+    """Where instances go, called in the association's own thread."""
 
     def open_sink(self, request: StoreRequest) -> DataSink:
         """A sink for the data set of a C-STORE request whose command set has just come."""
 
     def store(self, request: StoreRequest, sink: DataSink) -> StoreAnswer:
         """Judge and keep the instance, now whole in the sink; what is answered is final."""
+
+
+class Operations(Storage, Protocol):
+    """The hot operations of one listener, called in the association's own thread."""
+
+    def admit(self, request: AssociationRequest) -> Admission | Rejection:
+        """Decide on an association, before anything is negotiated."""
 
     def echo(self, sender: Sender) -> int:
         """The status of a C-ECHO (PS3.7 Section 9.1.5)."""

@@ -22,6 +22,7 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
+from dicomnode.dicom.peer import Sender
 from dicomnode.errors import NoContextError, PeerError
 from dicomnode.upper_layer import commands
 from dicomnode.upper_layer.agreements import Agreements
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pynetdicom.transport import AssociationSocket
 
     from dicomnode.upper_layer.association import PulledAssociation
+    from dicomnode.upper_layer.operations import Storage
 
 _MAX_CONTROL_PDU_BYTES = 128 * 1024
 """Room for an A-ASSOCIATE-AC with 128 contexts, and user information of the 64 KiB that its length can say."""
@@ -74,6 +76,7 @@ def associate(
     tls: ssl.SSLContext | None = None,
     extended_negotiation: Sequence[Any] = (),
     evt_handlers: Sequence[EventHandlerType] = (),
+    storage: Storage | None = None,
 ) -> RequestedAssociation:
     """An established association; its caller releases or aborts it.
 
@@ -82,6 +85,7 @@ def associate(
         contexts: at most 128, proposed in this order; they stay as they are.
         tls: for a peer that speaks TLS; its certificate is checked against the host of ``address``, as the context asks.
         extended_negotiation: user information items to propose beside the usual ones (PS3.7 Annex D.3.3).
+        storage: where instances go that the peer sends over this association, in a C-GET.
 
     Raises:
         NoContextError: it takes none of the contexts.
@@ -89,7 +93,8 @@ def associate(
     """
     where = f"{called_ae_title} at {address[0]}, port {address[1]}"
     connection = _connect(address, where, settings, deadlines, tls)
-    association = RequestedAssociation(ae, connection, settings, deadlines)
+    sender = Sender(called_ae_title, ae.ae_title, connection.peer_address[0])
+    association = RequestedAssociation(ae, connection, settings, deadlines, sender, storage)
     association.acceptor.ae_title = called_ae_title
     association.requestor.ae_title = ae.ae_title
     association.requestor.maximum_length = settings.maximum_pdu_bytes
@@ -118,10 +123,20 @@ class RequestedAssociation(Association):
     dimse: _RequestorDIMSE
     messages: Answers
     agreements: Agreements | None = None
-    operations = None
 
-    def __init__(self, ae: AE, connection: Connection, settings: UpperLayerSettings, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        ae: AE,
+        connection: Connection,
+        settings: UpperLayerSettings,
+        deadlines: Deadlines,
+        sender: Sender,
+        storage: Storage | None,
+    ) -> None:
         super().__init__(ae, "requestor")
+        self.sender = sender
+        """The peer, as the sender of instances in a C-GET."""
+        self.operations = storage
         self.connection = connection
         self.settings = settings
         self.requestor.address_info = AddressInformation(*connection.local_address)
@@ -146,6 +161,7 @@ class RequestedAssociation(Association):
         """End; the connection is closed."""
         self._kill = True
         self.is_established = False
+        self.messages.discard()
         self.dul.kill_dul()
         self.connection.close(linger_s=_LINGER_S if self._sent_abort else 0.0)
 
@@ -276,7 +292,7 @@ class _RequestorDIMSE(PulledDIMSE):
 
 
 class Answers(Messages):
-    """As requestor only the answers to `sending.store` are read here; all others go to pynetdicom."""
+    """As requestor only the answers to `sending.store`, and what a C-GET brings, are read here; all else goes to pynetdicom."""
 
     store_response: Command | None = None
     is_storing = False
@@ -284,15 +300,23 @@ class Answers(Messages):
 
     def _serve(self, command: Command) -> None:
         assert self._context_id is not None
+        field = command.number(commands.COMMAND_FIELD)
         if self.is_storing:
-            if command.number(commands.COMMAND_FIELD) != commands.C_STORE_RSP or self.store_response is not None:
+            if field != commands.C_STORE_RSP or self.store_response is not None:
                 raise Violation("message that nobody asked for", UNEXPECTED_PDU)
             self.store_response = command
             self._finish()
             return
+        if field == commands.C_STORE_RQ and self._association.operations is not None:
+            super()._serve(command)
+            return
         self._association.dimse.fragment(self._context_id, _WHOLE_COMMAND, bytes(self._command_bytes))
         if command.number(commands.COMMAND_DATASET_TYPE) == commands.NO_DATASET:
             self._finish()
+
+    def _is_ours(self, context_id: int) -> bool:  # noqa: ARG002
+        """Always: who asks for instances has proposed to be their SCP, and some peers send them without agreeing to that."""
+        return True
 
 
 def _connect(
