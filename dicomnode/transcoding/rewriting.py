@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from dicomnode.dicom.element_header import EXPLICIT_LITTLE, IMPLICIT_LITTLE, UNDEFINED, UNDEFINED_LENGTH, Encoding
-from dicomnode.dicom.scan import FaultKind, Item, ScannedDataset
+from dicomnode.dicom.scan import Element, FaultKind, Item, ScannedDataset
 from dicomnode.dicom.value_representation import (
     CHARACTERS,
     LONG_FORM,
@@ -36,6 +36,7 @@ _LENGTH_TO_END: Final = 0x00080001
 _MAX_SHORT_LENGTH: Final = 0xFFFE
 _CHUNK_BYTES: Final = 1 << 20
 _BIG_ENDIAN_ITEM: Final = b"\xff\xfe\xe0\x00"
+_LITTLE_ENDIAN_SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
 _TYPE_CODES: Final = {2: "H", 4: "I", 8: "Q"}
 _UNREADABLE: Final = frozenset({FaultKind.BAD_ITEM, FaultKind.INFLATE_FAILED})
 """Faults over which the scan passes, although something may have stood there."""
@@ -125,7 +126,7 @@ class _Rewriter:
             elif tag in attributes:
                 vr, value = attributes[tag]
                 self._out.write(element_header(tag, vr, len(value), target) + value)
-            elif tag in item.items:
+            elif tag in item.items or self._is_empty_sequence(elements[tag]):
                 self._write_sequence(item, tag, target, signed=signed)
             else:
                 self._write_value(item, tag, big_endian, target, signed=signed)
@@ -133,7 +134,9 @@ class _Rewriter:
     def _write_sequence(self, item: Item, tag: int, target: Encoding, *, signed: bool) -> None:
         vr, offset, length = item.elements[tag]
         out = self._out
-        if self._keeps_sequences:
+        if length == UNDEFINED:
+            vr = b"SQ"
+        elif self._keeps_sequences:
             start, end = offset - 12, offset + length
             out.write(self._data[start:end])
             if self._is_undefined(offset):
@@ -142,13 +145,13 @@ class _Rewriter:
         big_endian = bytes(self._data[offset : offset + 4]) == _BIG_ENDIAN_ITEM
         # a sequence under the VR UN is implicit VR little endian whatever is around it (PS3.5 Section 6.2.2)
         inner = IMPLICIT_LITTLE if vr == b"UN" else target
+        items = item.items.get(tag, ())
         # without a VR to tell it, only an undefined length tells that a private element is a sequence
-        is_undefined = self._is_undefined(offset) or (
-            (target.implicit_vr or vr == b"UN") and dictionary_vr(tag) != b"SQ"
-        )
+        is_hidden = (target.implicit_vr or vr == b"UN") and dictionary_vr(tag) != b"SQ"
+        is_undefined = self._is_undefined(offset) or (is_hidden and bool(items))
         out.write(element_header(tag, vr, UNDEFINED_LENGTH if is_undefined else 0, target))
         start = out.size_bytes
-        for entry in item.items[tag]:
+        for entry in items:
             out.write(inner.item.to_bytes(4, inner.order) + bytes(4))
             item_start = out.size_bytes
             self.write_item(entry, big_endian, inner, signed=signed)
@@ -157,6 +160,15 @@ class _Rewriter:
             out.write(inner.sequence_end.to_bytes(4, inner.order) + bytes(4))
         else:
             self._patch_length(start, target)
+
+    def _is_empty_sequence(self, element: Element) -> bool:
+        """Whether what shows no VR is a private sequence without items: only its delimiter tells."""
+        vr, offset, length = element
+        return (
+            length == UNDEFINED
+            and vr == b"UN"
+            and bytes(self._data[offset : offset + 4]) == _LITTLE_ENDIAN_SEQUENCE_END
+        )
 
     def _is_undefined(self, offset: int) -> bool:
         """Whether the value that begins at ``offset`` was written with an undefined length."""
