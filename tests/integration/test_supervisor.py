@@ -69,7 +69,7 @@ class Node:
         return Connection(int((self.folder / "port").read_text()))
 
     def wait_for_exit(self) -> int:
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 class Connection:
