@@ -34,7 +34,7 @@ def status(context: click.Context, *, as_json: bool, config_path: Path | None) -
         holds["size"] = table.size(holds.pop("size_bytes"))
         click.echo(f"the node {'runs' if is_running else 'does not run'}; its data is in {config.data}")
         for what, number in holds.items():
-            click.echo(f"  {what:<12} {number:>10}")
+            click.echo(f"  {what.replace('_', ' '):<14} {number:>10}")
     context.exit(0 if is_running else 1)
 
 
