@@ -57,7 +57,9 @@ def own_title(calling: str | None, config: Config) -> str:
 
 def _parse(text: str) -> PeerSettings:
     ae_title, _, address = text.rpartition("@")
-    host, _, port = address.rpartition(":")
+    host, has_port, port = address.rpartition(":")
+    if not has_port:
+        raise click.BadParameter(f"{text} is no AET@HOST:PORT: no port is named", param_hint="PEER")
     values: Plain = {"ae_title": ae_title, "host": host.strip("[]"), "port": port}
     try:
         return Document(text, values).check(PeerSettings)

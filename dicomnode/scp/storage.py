@@ -14,6 +14,9 @@ from dicomnode.upper_layer.operations import DataSink
 
 log = structlog.get_logger()
 
+UID_LENGTH = 64
+"""Characters of a UID (PS3.5 Section 9.1); what a peer sends as one may be longer."""
+
 
 class Unwanted:
     """The sink for a data set that will not be looked at; it has to be read all the same."""
@@ -39,13 +42,17 @@ class StorageSCP:
     def store(self, request: StoreRequest, sink: DataSink) -> StoreAnswer:
         """Judge and keep what the sink, one of `open_sink`'s, holds; the answer is final."""
         if not isinstance(sink, Reception):
+            refusal = status.not_authorized("this Application Entity may not store here")
             log.warning(
                 "instance.refused",
+                sop_instance_uid=request.sop_instance_uid[:UID_LENGTH],
+                sop_class_uid=request.sop_class_uid[:UID_LENGTH],
                 calling_ae_title=request.sender.calling_ae_title,
                 peer=request.sender.peer,
-                reason="this peer may not store",
+                status=f"{refusal.status:04X}",
+                reason=refusal.comment,
             )
-            return status.not_authorized("this Application Entity may not store here")
+            return refusal
         try:
             return self._storage.accept(request, sink)
         except DicomNodeError as error:
@@ -53,8 +60,8 @@ class StorageSCP:
             log.error(
                 "instance.failed",
                 calling_ae_title=request.sender.calling_ae_title,
-                sop_instance_uid=request.sop_instance_uid,
-                status=f"{answer.status:#06x}",
+                sop_instance_uid=request.sop_instance_uid[:UID_LENGTH],
+                status=f"{answer.status:04X}",
                 reason=str(error),
             )
             return answer

@@ -33,6 +33,9 @@ log = structlog.get_logger()
 
 _MAX_WAITING_MESSAGES = 16
 """Requests that a peer may send ahead while it is served; those after them stay in the network."""
+_MAX_NAMED = 5
+"""SOP Classes of refused presentation contexts that the log names."""
+_UID_LENGTH = 64
 _NODE_STOPS = "the node stops"
 _LINGER_S = 2.0
 """Time for a peer to read the last PDU and close."""
@@ -235,13 +238,11 @@ class PulledAssociation(Association):
 
     def _log_accepted(self) -> None:
         write = log.warning if self.sender.peer is None else log.info
-        write(
-            "association.accepted",
-            **self._names(),
-            tls=bool(self._tls),
-            contexts=len(self._accepted_cx),
-            contexts_refused=len(self._rejected_cx),
-        )
+        fields: dict[str, Any] = {"contexts": len(self._accepted_cx), "contexts_refused": len(self._rejected_cx)}
+        if self._rejected_cx:
+            refused = dict.fromkeys(str(context.abstract_syntax)[:_UID_LENGTH] for context in self._rejected_cx)
+            fields["refused_sop_classes"] = list(refused)[:_MAX_NAMED]
+        write("association.accepted", **self._names(), tls=bool(self._tls), **fields)
 
     def _log_ended(self, ending: Ending, reason: str) -> None:
         fields = self._names() | {
@@ -255,5 +256,7 @@ class PulledAssociation(Association):
             log.info("association.released", **fields)
         elif ending is Ending.REJECTED:
             log.warning("association.rejected", **fields)
+        elif ending is Ending.CONNECTION_LOST and self._tls is None and not self.connection.received_bytes:
+            log.debug("connection.unused", address=self._address)  # a load balancer that looks whether the port is open
         else:
             log.warning("association.aborted", **fields)

@@ -7,6 +7,7 @@ import socket
 import time
 from typing import Any
 
+import structlog
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
@@ -34,9 +35,11 @@ def test_silent_connections_give_way_to_those_who_ask(listen: Any) -> None:
 
 def test_connection_that_ends_at_once_leaves_nothing(listen: Any) -> None:
     node = listen()
-    for _ in range(50):
-        socket.create_connection(("127.0.0.1", node.port)).close()
-    wait_until_empty(node)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(50):
+            socket.create_connection(("127.0.0.1", node.port)).close()
+        wait_until_empty(node)
+    assert {(line["event"], line["log_level"]) for line in lines} <= {("connection.unused", "debug")}
     assert node.operations.endings == []
 
 
@@ -49,6 +52,20 @@ def test_largest_proposal_of_a_real_sender_is_answered(listen: Any) -> None:
     association = ae.associate("127.0.0.1", node.port)
     assert len(association.accepted_contexts) == 128
     association.release()
+
+
+def test_log_names_what_was_refused_of_a_proposal(listen: Any) -> None:
+    node = listen()
+    ae = AE("PEER")
+    ae.add_requested_context(Verification, "1.2.840.10008.1.2.1")
+    for number in range(9):
+        ae.add_requested_context(f"1.2.3.{number}", "1.2.840.10008.1.2.4.50")  # the node's policy takes no JPEG here
+    with structlog.testing.capture_logs() as lines:
+        ae.associate("127.0.0.1", node.port).release()
+        wait_until_empty(node)
+    [accepted] = [line for line in lines if line["event"] == "association.accepted"]
+    assert (accepted["contexts"], accepted["contexts_refused"]) == (1, 9)
+    assert accepted["refused_sop_classes"] == [f"1.2.3.{number}" for number in range(5)]
 
 
 def test_connection_is_closed_even_if_the_end_cannot_be_told(listen: Any) -> None:

@@ -124,3 +124,9 @@ def test_wrong_usage_is_told_from_a_peer_that_is_away(tmp_path: Path, peer: str,
     done = echo(tmp_path, peer, config="peers: {ct1: {ae_title: CT1}}")
     assert done.exit_code == 2
     assert words in done.stderr
+
+
+def test_address_without_a_port_is_no_address(tmp_path: Path) -> None:
+    done = echo(tmp_path, "PEER@localhost")
+    assert done.exit_code == 2
+    assert "PEER@localhost is no AET@HOST:PORT: no port is named" in " ".join(done.stderr.split())
