@@ -68,6 +68,7 @@ class Server(Protocol):
 
 
 MANY = 10_000
+DATA_FOLDER = "data"
 
 DESTINATION_AE_TITLE = "RECEIVER"
 """The Move Destination that every archive knows; who wants to be it listens on `move_destination_port`."""
@@ -100,7 +101,7 @@ class Node:
     def command(self, folder: Path, port: int, durability: Durability) -> Sequence[str]:
         settings = {
             "ae_titles": [self.ae_title],
-            "data": str(folder / "data"),
+            "data": str(folder / DATA_FOLDER),
             "durability": durability.value,
             "listeners": [{"host": "127.0.0.1", "port": port}],
             "processes": {"workers": self.workers},
@@ -141,6 +142,7 @@ class Orthanc:
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
             "SyncStorageArea": durability is Durability.FULL,
+            "DicomAlwaysAllowFind": True,
             "DicomAlwaysAllowMove": True,
             "DicomAlwaysAllowGet": True,
             "DicomModalities": {"receiver": [DESTINATION_AE_TITLE, "127.0.0.1", move_destination_port()]},

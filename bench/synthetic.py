@@ -34,6 +34,11 @@ def fill(folder: Path, studies: int) -> None:
     index = Index(folder, IndexSettings(), durability=Durability.FAST)
     index.prepare()
     index.close()
+    insert(folder, studies)
+
+
+def insert(folder: Path, studies: int) -> None:
+    """Put the studies into an index that is there, and that nobody writes to meanwhile."""
     with closing(sqlite3.connect(folder / DATABASE)) as connection:
         for first in range(1, studies + 1, _BATCH):
             numbers = range(first, min(first + _BATCH, studies + 1))
@@ -45,6 +50,7 @@ def fill(folder: Path, studies: int) -> None:
                     ("instance", map(_instance, numbers)),
                 ):
                     _insert(connection, table, rows)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:

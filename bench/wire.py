@@ -14,9 +14,10 @@ ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT 
 PDU_HEADER_BYTES = 6
 PDV_HEADER_BYTES = 6
 
-C_STORE_RQ, C_GET_RQ, C_MOVE_RQ, C_ECHO_RQ = 0x0001, 0x0010, 0x0021, 0x0030
+C_STORE_RQ, C_GET_RQ, C_FIND_RQ, C_MOVE_RQ, C_ECHO_RQ = 0x0001, 0x0010, 0x0020, 0x0021, 0x0030
 SUCCESS, PENDING, SOME_FAILED = 0x0000, 0xFF00, 0xB000
 VERIFICATION = "1.2.840.10008.1.1"
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE, STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.2", "1.2.840.10008.5.1.4.1.2.2.3"
 
 LARGEST_PDU = 131072
@@ -124,6 +125,18 @@ def store_rq_pdus(template: Template, context: int, max_pdu_length: int) -> Iter
 def store_rq(template: Template, context: int, max_pdu_length: int) -> Form:
     """A C-STORE-RQ whole, to be filled in with identities."""
     return Form(b"".join(store_rq_pdus(template, context, max_pdu_length)))
+
+
+def find_rq(context: int, identifier: bytes) -> bytes:
+    """A C-FIND-RQ (PS3.7 Section 9.3.2.1) in the Study Root model."""
+    command = _command(
+        (0x0002, _uid(STUDY_ROOT_FIND)),
+        (0x0100, _us(C_FIND_RQ)),
+        (0x0110, _us(1)),
+        (0x0700, _us(0)),
+        (0x0800, _us(_DATA_SET)),
+    )
+    return _p_data(context, _COMMAND | _LAST, command) + _p_data(context, _LAST, identifier)
 
 
 def retrieve_rq(context: int, study_uid: str, move_destination: str = "") -> bytes:

@@ -19,6 +19,7 @@ from pynetdicom import AllStoragePresentationContexts
 
 from bench import instances, measure, storescu, wire
 from bench.effort import Effort
+from bench.finding import Finding, Growth
 from bench.instances import Template
 from bench.raw_client import Association, Load, PeerRefusedError, Sender
 from bench.retrieval import Retrieval
@@ -398,6 +399,9 @@ ALL: Sequence[Workload] = (
         FULL,
         nagle=True,
     ),
+    Finding(500),
+    Finding(5000),
+    Growth(100_000),
     Retrieval("move-ct", "C-MOVE of a study of 500 CT 530 KB", _ct, 250, moves=True),
     Retrieval("get-ct", "C-GET of a study of 500 CT 530 KB", _ct, 250, moves=False),
     Retrieval("move-big", "C-MOVE of 8 multiframes of 21-52 MB", _multiframes, 4, moves=True),
@@ -411,6 +415,6 @@ ALL: Sequence[Workload] = (
 
 QUICK = (
     "durable-ct-1", "durable-ct-4", "durable-tiny-8", "fast-ct-1", "fast-ct-4", "fast-mr-1", "fast-big-1", "plain-ct-1",
-    "move-ct", "get-ct",     "associations-1", "associations-60", "echo", "idle-200",
+    "find-5000", "find-100000", "move-ct", "get-ct", "associations-1", "associations-60", "echo", "idle-200",
 )  # fmt: skip
 """Names of the workloads that ``--quick`` runs."""
