@@ -23,6 +23,7 @@ COMMANDS = {
     "status": "What the node holds, and whether it runs.",
     "studies": "List the studies that the node holds.",
     "quarantine": "List, release and discard what was held back.",
+    "reindex": "Add attributes that the index keeps since lately to what is stored already.",
     "delete": "Delete a study, a series or an instance for good.",
     "echo": "Ask a peer whether it is there (C-ECHO).",
     "find": "Ask a peer what it has (C-FIND).",

@@ -18,7 +18,7 @@ from dicomnode.dicom.json_model import sequence_json
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, ScannedDataset
 from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN
-from dicomnode.dicom.value_representation import TEXT, UNSPLIT
+from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT
 
 PATIENT: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -139,10 +139,13 @@ INSTANCE: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
-LEVEL_ATTRIBUTES: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
+LevelAttributes = Mapping[str, Mapping[int, str]]
+"""Tables of attributes and their VRs, by Query/Retrieve Level (0008,0052)."""
+
+LEVEL_ATTRIBUTES: Final[LevelAttributes] = MappingProxyType(
     {"PATIENT": PATIENT, "STUDY": STUDY, "SERIES": SERIES, "IMAGE": INSTANCE}
 )
-"""The tables by Query/Retrieve Level (0008,0052)."""
+"""What is always kept."""
 
 _LONGEST_BYTES: Final = 40_960
 """Longest value that is kept: the 10240 characters of an LT, each in four bytes (PS3.5 Table 6.2-1); more is cut off."""
@@ -158,14 +161,19 @@ _REMEMBERED_SEQUENCES: Final = 1024
 _DECLARED: Final = frozenset(vr.decode("ascii") for vr in TEXT)
 _UNSPLIT: Final = frozenset(vr.decode("ascii") for vr in UNSPLIT)
 _SPECIAL: Final = _UNSPLIT | {"SQ", "US"}
+KEPT_VRS: Final = frozenset(vr.decode("ascii") for vr in CHARACTERS) | {"SQ", "US"}
+"""VRs whose values can be kept."""
 
 
-def describe(scanned: ScannedDataset) -> Attributes:
+def describe(scanned: ScannedDataset, kept: LevelAttributes = LEVEL_ATTRIBUTES) -> Attributes:
     """What the index keeps of the instance; an attribute whose value cannot be told is left out."""
     has_escapes = len(scanned.character_set().terms) > 1
     head = bytes(scanned.data[:_HEAD_BYTES])
     return Attributes(
-        *(_level(scanned, head, table, has_escapes=has_escapes) for table in (PATIENT, STUDY, SERIES, INSTANCE))
+        *(
+            _level(scanned, head, kept[level], has_escapes=has_escapes)
+            for level in ("PATIENT", "STUDY", "SERIES", "IMAGE")
+        )
     )
 
 

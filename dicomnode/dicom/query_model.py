@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES
+from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES, LevelAttributes
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
 
 QUERY_RETRIEVE_LEVEL: Final = 0x00080052
@@ -121,15 +121,24 @@ COMPUTED_KEYS: Final[Mapping[Level, Mapping[int, str]]] = MappingProxyType(
 _NO_KEYS: Final = frozenset({SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET})
 """Say how an Identifier is meant (PS3.4 Section C.2.2.2)."""
 
-QUERY_KEYS: Final[Mapping[Level, Mapping[int, str]]] = MappingProxyType(
-    {
-        level: MappingProxyType(
-            {tag: vr for tag, vr in {**LEVEL_ATTRIBUTES[level], **COMPUTED_KEYS[level]}.items() if tag not in _NO_KEYS}
-        )
-        for level in Level
-    }
-)
-"""Every attribute that the index can match and return, with its VR."""
+QueryKeys = Mapping[Level, Mapping[int, str]]
+"""Every attribute that an index can match and return, with its VR."""
+
+
+def query_keys(kept: LevelAttributes) -> QueryKeys:
+    """The keys of an index that keeps these attributes."""
+    return MappingProxyType(
+        {
+            level: MappingProxyType(
+                {tag: vr for tag, vr in {**kept[level], **COMPUTED_KEYS[level]}.items() if tag not in _NO_KEYS}
+            )
+            for level in Level
+        }
+    )
+
+
+QUERY_KEYS: Final = query_keys(LEVEL_ATTRIBUTES)
+"""Those of an index without further attributes."""
 
 
 def model_of(sop_class_uid: str) -> tuple[Model, Operation] | None:
@@ -148,7 +157,7 @@ def levels_up_to(level: Level) -> tuple[Level, ...]:
     return levels[levels.index(level) :: -1]
 
 
-def level_of_key(tag: int, level: Level) -> Level | None:
+def level_of_key(tag: int, level: Level, keys: QueryKeys = QUERY_KEYS) -> Level | None:
     """The level that gives the attribute its value in a query at ``level``: this one, or the nearest above that has it; None when
     neither has."""
-    return next((one for one in levels_up_to(level) if tag in QUERY_KEYS[one]), None)
+    return next((one for one in levels_up_to(level) if tag in keys[one]), None)

@@ -14,7 +14,7 @@ from dicomnode.dicom.query_model import levels_up_to
 from dicomnode.index.database import Connections
 from dicomnode.index.functions import in_use
 from dicomnode.index.matching import Conditions, conditions_of
-from dicomnode.index.places import TABLES, climbed, joined, place_of
+from dicomnode.index.places import TABLES, Places, climbed, joined
 
 Row = tuple[str | None, ...]
 
@@ -39,10 +39,10 @@ class Found:
     pages: Iterator[list[Row]]
 
 
-def find(connections: Connections, identifier: Identifier, return_tags: Sequence[int]) -> Found:
+def find(connections: Connections, places: Places, identifier: Identifier, return_tags: Sequence[int]) -> Found:
     """What matches the query; `IndexUnavailableError` comes out of ``pages``."""
-    tags = tuple(sorted(tag for tag in set(return_tags) if place_of(tag, identifier.level)))
-    return Found(tags, _pages(connections, identifier, tags))
+    tags = tuple(sorted(tag for tag in set(return_tags) if places.of(tag, identifier.level)))
+    return Found(tags, _pages(connections, places, identifier, tags))
 
 
 def matching_rows(level: Level, conditions: Conditions) -> str:
@@ -53,21 +53,23 @@ def matching_rows(level: Level, conditions: Conditions) -> str:
 
 
 @lru_cache(maxsize=256)
-def values_of_rows(level: Level, tags: tuple[int, ...]) -> str:
+def values_of_rows(places: Places, level: Level, tags: tuple[int, ...]) -> str:
     """The statement for the values of some rows; it binds them as a JSON array."""
-    places = [place for tag in tags if (place := place_of(tag, level))]
-    selected = ", ".join(place.expression for place in places) or "NULL"
-    highest = max((place.level for place in places), key=levels_up_to(level).index, default=level)
+    found = [place for tag in tags if (place := places.of(tag, level))]
+    selected = ", ".join(place.expression for place in found) or "NULL"
+    highest = max((place.level for place in found), key=levels_up_to(level).index, default=level)
     return (
         f"SELECT {selected} FROM {climbed(level, highest)}"  # noqa: S608 - names of ours
         f" WHERE {TABLES[level]}.id IN (SELECT value FROM json_each(?)) ORDER BY {TABLES[level]}.id"
     )
 
 
-def _pages(connections: Connections, identifier: Identifier, tags: tuple[int, ...]) -> Iterator[list[Row]]:
+def _pages(
+    connections: Connections, places: Places, identifier: Identifier, tags: tuple[int, ...]
+) -> Iterator[list[Row]]:
     level = identifier.level
-    keys = _matches(connections, level, conditions_of(identifier))
-    text = values_of_rows(level, tags)
+    keys = _matches(connections, level, conditions_of(identifier, places))
+    text = values_of_rows(places, level, tags)
     start, size = 0, _FIRST_PAGE
     while start < len(keys):
         page = json.dumps(keys[start : start + size].tolist())

@@ -194,6 +194,19 @@ def link(connection: sqlite3.Connection, newcomer: Newcomer, place: Place | None
     return series
 
 
+def fill_above(connection: sqlite3.Connection, counted: Newcomer) -> bool:
+    """Add what an instance has, that is counted already, and its patient, study and series lack; whether that was anything."""
+    place = place_of(connection, counted.study_instance_uid, counted.series_instance_uid)
+    if place is None or place.series is None:
+        return False
+    before = connection.total_changes
+    _study(connection, counted, place)
+    _, modality = _series(connection, counted, place.study, place)
+    if (modalities := _with(place.modalities, modality)) != place.modalities:
+        connection.execute("UPDATE study SET modalities_in_study = ? WHERE id = ?", (modalities, place.study))
+    return connection.total_changes > before
+
+
 def unlink(connection: sqlite3.Connection, leavers: Sequence[Leaver]) -> None:
     """Count instances out; a series, study or patient without instances goes."""
     left: dict[int, list[Leaver]] = {}
@@ -267,7 +280,7 @@ def _study(connection: sqlite3.Connection, newcomer: Newcomer, place: Place | No
         )
     if place.identity == newcomer.identity:  # another patient's attributes say nothing about this one
         _fill_patient(connection, place.patient, place.patient_attributes, newcomer.attributes.patient)
-    if filled := _filled(place.study_attributes, level):
+    if filled := filled_up(place.study_attributes, level):
         connection.execute(_CHANGED_STUDY, _study_row(filled) | {"id": place.study})
     return place.study
 
@@ -284,7 +297,7 @@ def _patient(connection: sqlite3.Connection, newcomer: Newcomer) -> int:
 
 
 def _fill_patient(connection: sqlite3.Connection, patient: int, text: str, level: Level) -> None:
-    if filled := _filled(text, level):
+    if filled := filled_up(text, level):
         connection.execute(_CHANGED_PATIENT, _patient_row(filled) | {"id": patient})
 
 
@@ -298,13 +311,13 @@ def _series(connection: sqlite3.Connection, newcomer: Newcomer, study: int, plac
             "instance_count": 0,
         }
         return _insert(connection, _NEW_SERIES, row), level.get(MODALITY, "")
-    filled = _filled(place.series_attributes, level)
+    filled = filled_up(place.series_attributes, level)
     if filled:
         connection.execute(_CHANGED_SERIES, _series_row(filled) | {"id": place.series})
     return place.series, filled.get(MODALITY, "")
 
 
-def _filled(text: str, level: Level) -> Level:
+def filled_up(text: str, level: Level) -> Level:
     """What ``text`` holds, with the values of ``level`` where it has none; empty when there is nothing to add."""
     here = tags_with_values(text)
     if level.keys() <= here:

@@ -13,8 +13,10 @@ from dicomnode.dicom.identifier import Identifier, Selection
 from dicomnode.index.database import Connections
 from dicomnode.index.finding import Found, find
 from dicomnode.index.instances import Instances
+from dicomnode.index.places import Places
 from dicomnode.index.preparation import PrepareReport, prepare
 from dicomnode.index.quarantine import Quarantine
+from dicomnode.index.refilling import Refilling
 from dicomnode.index.refusals import Refusals
 from dicomnode.index.removal import Removal
 from dicomnode.index.schema import QUARANTINED, REFUSED, WITHOUT_SERIES, Instance, Patient, Study, compiled
@@ -64,18 +66,22 @@ _REFUSED: Final = compiled(Instance.select(fn.COUNT(SQL("*"))).where(Instance.st
 class Index:
     """What the node holds, for all threads of one process; it is opened with its first use.
 
-    ``instances`` takes instances in and finds them; ``quarantine`` is the work list of those that are held back, ``refusals`` the
-    records of those that were not kept; ``removal`` takes accepted ones out.
+    ``kept`` are the attributes that it keeps, by level; ``instances`` takes instances in and finds them; ``quarantine`` is the work
+    list of those that are held back, ``refusals`` the records of those that were not kept; ``removal`` takes accepted ones out;
+    ``refilling`` adds attributes to those that are here.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
         self._folder = folder
         self._settings = settings
+        self.kept = settings.further_attributes.kept
+        self._places = Places(self.kept)
         self._connections = Connections(folder, settings)
         self._lock = WritersLock(folder, settings.lock_timeout_s)
         self._writer = Writer(self._lock, self._connections, settings, durability)
         self.instances = Instances(self._connections, self._writer)
         self.quarantine = Quarantine(self._connections, self._writer)
+        self.refilling = Refilling(self._connections, self._writer)
         self.refusals = Refusals(self._connections, self._writer, settings)
         self.removal = Removal(self._connections, self._writer)
 
@@ -109,7 +115,7 @@ class Index:
 
         What is read comes page by page out of ``pages``, which raises IndexUnavailableError when the index cannot be read.
         """
-        return find(self._connections, identifier, return_tags)
+        return find(self._connections, self._places, identifier, return_tags)
 
     def select(self, selection: Selection) -> list[StoredInstance]:
         """The accepted instances that a retrieve request selects, series by series in the order in which they came.

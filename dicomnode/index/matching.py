@@ -19,7 +19,7 @@ from dicomnode.dicom.person_name import group_patterns, has_several_groups, key_
 from dicomnode.dicom.query_model import levels_up_to
 from dicomnode.dicom.temporal import Interval, date_interval, time_interval
 from dicomnode.index.functions import new_token
-from dicomnode.index.places import Place, place_of
+from dicomnode.index.places import Place, Places
 
 _STUDY_DATE: Final = 0x00080020
 _PATIENT_NAME: Final = 0x00100010
@@ -61,7 +61,7 @@ class Conditions:
     highest: Level
 
 
-def conditions_of(identifier: Identifier) -> Conditions:
+def conditions_of(identifier: Identifier, places: Places) -> Conditions:
     """The conditions of a query; what the index does not keep is no condition (PS3.4 Section C.2.2.1.3)."""
     level, options = identifier.level, identifier.options
     writer = _Writer()
@@ -69,11 +69,11 @@ def conditions_of(identifier: Identifier) -> Conditions:
     above = levels_up_to(level)
     in_pair = set()
     for tag, key in identifier.keys.items():
-        place = place_of(tag, level)
+        place = places.of(tag, level)
         if place is None or key.is_universal or tag in in_pair:
             continue
         highest = max(highest, place.level, key=above.index)
-        time = _time_of(identifier, tag) if options.combined_datetime else None
+        time = _time_of(identifier, tag, places) if options.combined_datetime else None
         if time is not None:
             in_pair.add(time[1].tag)
             writer.write_period(place, key.values[0], time[0], time[1].values[0])
@@ -82,13 +82,13 @@ def conditions_of(identifier: Identifier) -> Conditions:
     return Conditions(tuple(writer.terms), writer.values, writer.matchers, highest)
 
 
-def _time_of(identifier: Identifier, date: int) -> tuple[Place, Key] | None:
+def _time_of(identifier: Identifier, date: int, places: Places) -> tuple[Place, Key] | None:
     """The time key that a date key makes one period with."""
     tag = _TIME_OF_DATE.get(date)
     key = identifier.keys.get(tag) if tag is not None else None
     if tag is None or key is None or EMPTY_VALUE in (*key.values, *identifier.keys[date].values):
         return None
-    place = place_of(tag, identifier.level)
+    place = places.of(tag, identifier.level)
     if place is None or len(key.values) != 1 or len(identifier.keys[date].values) != 1:
         return None
     return place, key

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from dicomnode.dicom.query_model import QUERY_KEYS, Level, level_of_key, levels_up_to
+from dicomnode.dicom.attributes import LevelAttributes
+from dicomnode.dicom.query_model import Level, level_of_key, levels_up_to, query_keys
 
 TABLES: Final = {Level.PATIENT: "patient", Level.STUDY: "study", Level.SERIES: "series", Level.IMAGE: "instance"}
 
@@ -81,15 +81,24 @@ class Place:
     is_column: bool
 
 
-@lru_cache(maxsize=4096)
-def place_of(tag: int, level: Level) -> Place | None:
-    """Where a query at ``level`` finds the attribute; None when the index does not keep it there."""
-    at = level_of_key(tag, level)
-    if at is None:
-        return None
-    column = _COLUMNS[at].get(tag)
-    expression = column or f"json_extract({TABLES[at]}.attributes, '$.\"{tag:08X}\"')"
-    return Place(at, QUERY_KEYS[at][tag], expression, is_column=column is not None)
+class Places:
+    """Where an index that keeps certain attributes has each of them."""
+
+    def __init__(self, kept: LevelAttributes) -> None:
+        self._keys = query_keys(kept)
+        self._found: dict[tuple[int, Level], Place] = {}
+
+    def of(self, tag: int, level: Level) -> Place | None:
+        """Where a query at ``level`` finds the attribute; None when the index does not keep it there."""
+        at = level_of_key(tag, level, self._keys)
+        if at is None:
+            return None  # not remembered: a peer may ask for any number of these
+        key = (tag, level)
+        if key not in self._found:
+            column = _COLUMNS[at].get(tag)
+            expression = column or f"json_extract({TABLES[at]}.attributes, '$.\"{tag:08X}\"')"
+            self._found[key] = Place(at, self._keys[at][tag], expression, is_column=column is not None)
+        return self._found[key]
 
 
 def joined(lowest: Level, highest: Level) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from dicomnode.dicom.further_attributes import FurtherAttributes
 from dicomnode.settings import Settings
 
 
@@ -24,6 +25,8 @@ class IndexSettings(Settings):
     """Size in MiB of the write-ahead log at which it is folded back into the database."""
     cache_mb: Annotated[int, Field(ge=1)] = 64
     """Memory in MiB for pages of the database, in each worker."""
+    further_attributes: FurtherAttributes = FurtherAttributes()
+    """Attributes that it keeps besides those of docs/query.md."""
     lock_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     """Time in s to wait for another writer before the index counts as unavailable."""
     refused_kept_days: Annotated[int, Field(ge=0, le=36500)] = 90

@@ -114,7 +114,7 @@ class Storage:
             if known is not None and self._holds(known, request, reception):
                 self._index.sync()  # the row that this Success rests on may be younger than the last sync
                 return "instance.known", verdict.findings
-        attributes = describe(dataset)  # before the disk is waited for: it is at work already
+        attributes = describe(dataset, self._index.kept)  # before the disk is waited for: it is at work already
         kept = reception.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
         received = _received(request, dataset, attributes, reception, verdict, kept)
         added = self._add(request, received, reception, kept)

@@ -31,9 +31,9 @@ from dicomnode.services.storage import Storage
 class NodeFolder:
     """A configuration, and the data folder of a node that is not running."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.path = folder / "node.yaml"
-        self.path.write_text("data: data\nfiles: {free_space_floor_bytes: 0}\n")
+        self.path.write_text(f"data: data\nfiles: {{free_space_floor_bytes: 0}}\n{more}")
         self.config: Config = load(self.path, {})
         self.config.data.mkdir(mode=0o700)
         self.index = Index(self.config.data, self.config.index, durability=Durability.FAST)

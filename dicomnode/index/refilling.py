@@ -1,0 +1,87 @@
+"""Attributes added to instances that are here already, and to all that is above them: what is there is never changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dicomnode.dicom.instance import Attributes
+from dicomnode.index.database import Connections
+from dicomnode.index.hierarchy import Newcomer, fill_above, filled_up
+from dicomnode.index.texts import level_text, levels_of, levels_text
+from dicomnode.index.writer import Writer
+
+_BATCH: Final = (
+    "SELECT id, location FROM instance WHERE id > ? AND state IN ('accepted', 'quarantined') ORDER BY id LIMIT ?"
+)
+_COUNT: Final = "SELECT count(*) FROM instance WHERE state = 'accepted' OR (state = 'quarantined' AND series IS NULL)"
+_ROW: Final = """
+SELECT instance.state, instance.attributes, instance.higher_attributes, instance.sop_class_uid, study.study_instance_uid,
+    series.series_instance_uid
+FROM instance LEFT JOIN series ON instance.series = series.id LEFT JOIN study ON series.study = study.id
+WHERE instance.id = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldInstance:
+    """A row, and its file relative to the folder of files."""
+
+    row: int
+    location: str
+
+
+class Refilling:
+    """Goes through all instances that the node holds, accepted or in quarantine."""
+
+    def __init__(self, connections: Connections, writer: Writer) -> None:
+        self._connections = connections
+        self._writer = writer
+
+    def count(self) -> int:
+        """How many there are.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        with self._connections.reading() as connection:
+            (count,) = connection.execute(_COUNT).fetchone()
+        return int(count)
+
+    def batch(self, after: int, limit: int) -> list[HeldInstance]:
+        """Those that came next after the row ``after``, 0 for the first.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        with self._connections.reading() as connection:
+            return [HeldInstance(*row) for row in connection.execute(_BATCH, (after, limit)).fetchall()]
+
+    def fill(self, described: Sequence[tuple[int, Attributes]]) -> int:
+        """Add what these rows and those above them lack, in one transaction; how many of the rows changed.
+
+        Raises:
+            IndexUnavailableError: it could not be written; nothing of it is there.
+        """
+        return self._writer.run(lambda connection: sum([_fill(connection, row, level) for row, level in described]))
+
+
+def _fill(connection: sqlite3.Connection, row: int, attributes: Attributes) -> bool:
+    found = connection.execute(_ROW, (row,)).fetchone()
+    if found is None:  # deleted since
+        return False
+    state, text, higher, sop_class_uid, study_instance_uid, series_instance_uid = found
+    changed = False
+    if state == "accepted":
+        newcomer = Newcomer(study_instance_uid, series_instance_uid, sop_class_uid, attributes, 0, 0, "")
+        changed = fill_above(connection, newcomer)
+    elif state == "quarantined":
+        levels = attributes.patient, attributes.study, attributes.series
+        fuller = levels_text(tuple({**level, **here} for level, here in zip(levels, levels_of(higher), strict=True)))
+        changed = fuller != higher
+        connection.execute("UPDATE instance SET higher_attributes = ? WHERE id = ?", (fuller, row))
+    if own := filled_up(text, attributes.instance):
+        connection.execute("UPDATE instance SET attributes = ? WHERE id = ?", (level_text(own), row))
+    return changed or bool(own)
