@@ -28,6 +28,7 @@ from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
 from dicomnode.scu.settings import ScuSettings
 from dicomnode.services.query import QuerySettings
+from dicomnode.services.retrieve import RetrieveSettings
 from dicomnode.services.storage import ReceptionSettings
 from dicomnode.settings import Settings
 from dicomnode.settings.document import Document, KeyPath
@@ -99,6 +100,7 @@ class Config(Settings):
     reception: ReceptionSettings = ReceptionSettings()
     qa: QaSettings = QaSettings()
     query: QuerySettings = QuerySettings()
+    retrieve: RetrieveSettings = RetrieveSettings()
     upper_layer: UpperLayerSettings = UpperLayerSettings()
     scu: ScuSettings = ScuSettings()
     files: FilesSettings = FilesSettings()

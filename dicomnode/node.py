@@ -27,8 +27,10 @@ from dicomnode.scp.application_entity import ApplicationEntity
 from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.scp.presentation_contexts import ContextPolicy
 from dicomnode.scp.query import QuerySCP
+from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
 from dicomnode.services.query import Query
+from dicomnode.services.retrieve import Retrieve
 from dicomnode.services.storage import Storage
 from dicomnode.supervisor import (
     ServiceManager,
@@ -44,6 +46,7 @@ from dicomnode.supervisor import (
 )
 from dicomnode.supervisor.channel import HEARTBEAT_INTERVAL_S
 from dicomnode.supervisor.parent import PLACES_PER_WORKER
+from dicomnode.transcoding import transcode
 from dicomnode.upper_layer import Acceptor, server_context
 
 log = structlog.get_logger()
@@ -152,6 +155,17 @@ def association_worker(channel: WorkerChannel, config: Config, listener_numbers:
         limits=config.limits,
         storage=StorageSCP(storage, peers),
         query=QuerySCP(Query(index, config.query, retrieve_ae_title=config.ae_title), peers),
+        retrieve=RetrieveSCP(
+            Retrieve(
+                files=files,
+                index=index,
+                ae_title=config.ae_title,
+                settings=config.retrieve,
+                scu=config.scu,
+                transcode=transcode,
+            ),
+            peers,
+        ),
     )
     policy = ContextPolicy(config.presentation_contexts)
     ae = AE(config.ae_title)

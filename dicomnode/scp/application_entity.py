@@ -15,6 +15,7 @@ from dicomnode.dicom.peer import Sender
 from dicomnode.limits import LimitReached, LimitSettings, Place, Slot
 from dicomnode.scp.known_peers import KnownPeers, Match
 from dicomnode.scp.query import QuerySCP
+from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
 from dicomnode.upper_layer.operations import (
     AssociationRequest,
@@ -64,6 +65,7 @@ class ApplicationEntity:
         limits: LimitSettings,
         storage: StorageSCP,
         query: QuerySCP,
+        retrieve: RetrieveSCP,
     ) -> None:
         self._ae_titles = ae_titles
         self._unknown_peers = unknown_peers
@@ -72,6 +74,7 @@ class ApplicationEntity:
         self._limits = limits
         self._storage = storage
         self._query = query
+        self._retrieve = retrieve
 
     def admit(self, request: AssociationRequest) -> Admitted | Rejection:
         """Let the association in, or say why not."""
@@ -106,13 +109,13 @@ class ApplicationEntity:
         """C-FIND (PS3.7 Section 9.1.2)."""
         return self._query.find(request, exchange)
 
-    def move(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:  # noqa: ARG002 - to come
+    def move(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         """C-MOVE (PS3.7 Section 9.1.4)."""
-        return FinalAnswer(status.SOP_CLASS_NOT_SUPPORTED)
+        return self._retrieve.move(request, exchange)
 
-    def get(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:  # noqa: ARG002 - to come
+    def get(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         """C-GET (PS3.7 Section 9.1.3)."""
-        return FinalAnswer(status.SOP_CLASS_NOT_SUPPORTED)
+        return self._retrieve.get(request, exchange)
 
     def _why_not_called(self, title: str) -> str:
         near = next((ours for ours in self._ae_titles if ours.casefold() == title.casefold()), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -9,10 +10,14 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from dicomnode.dicom import status
+from dicomnode.dicom.instance import StoreAnswer
+from dicomnode.dicom.outgoing import OutgoingInstance
 from dicomnode.dicom.sub_operations import SubOperations
 from dicomnode.upper_layer import commands, pdus
-from dicomnode.upper_layer.faults import Gone, Violation
+from dicomnode.upper_layer.commands import Command
+from dicomnode.upper_layer.faults import UNEXPECTED_PARAMETER, Gone, TimedOut, Violation
 from dicomnode.upper_layer.operations import FinalAnswer, IdentifierKind, IdentifierRequest
+from dicomnode.upper_layer.sending import DEFAULT_MAXIMUM_LENGTH, send_store
 
 if TYPE_CHECKING:
     from dicomnode.upper_layer.association import PulledAssociation
@@ -37,6 +42,9 @@ class Exchanges:
         self._served: IdentifierRequest | None = None
         self.cancelled: set[int] = set()
         """Message IDs of requests that are here."""
+        self.is_storing = False
+        """Whether the response to a C-STORE of ours is waited for."""
+        self.store_response: Command | None = None
 
     @property
     def is_full(self) -> bool:
@@ -108,6 +116,7 @@ class PeerExchange:
         self._request = request
         ours = association.settings.maximum_pdu_bytes
         self._maximum_length = min(association.requestor.maximum_length or ours, ours)
+        self._storage_contexts = _storage_contexts(association) if request.kind is IdentifierKind.GET else {}
 
     def is_cancelled(self) -> bool:
         """Whether a C-CANCEL for this request has come."""
@@ -128,6 +137,42 @@ class PeerExchange:
         """Send a Pending response to a C-MOVE or C-GET."""
         self.answer(FinalAnswer(status.PENDING, counts=counts))
 
+    def storage_contexts(self) -> Sequence[tuple[str, str]]:
+        """SOP Class and transfer syntax of each context in which the peer takes instances."""
+        return list(self._storage_contexts)
+
+    def store(self, instance: OutgoingInstance, message_id: int) -> StoreAnswer | None:
+        """The peer's answer to a C-STORE; None when no context carries the instance as it is."""
+        context_id = self._storage_contexts.get((instance.sop_class_uid, instance.transfer_syntax_uid))
+        if context_id is None:
+            return None
+        dataset = instance.dataset()
+        command = commands.store_request(instance.sop_class_uid, instance.sop_instance_uid, message_id)
+        exchanges = self._association.exchanges
+        exchanges.is_storing, exchanges.store_response = True, None
+        try:
+            self._check()
+            theirs = self._association.requestor.maximum_length
+            maximum_length = DEFAULT_MAXIMUM_LENGTH if theirs is None else theirs
+            send_store(self._association.connection, context_id, command, dataset, maximum_length)
+            return commands.store_answer(self._store_response(message_id))
+        except Violation as violation:
+            raise Gone(str(violation)) from violation
+        finally:
+            exchanges.is_storing = False
+
+    def _store_response(self, message_id: int) -> Command:
+        exchanges, timeout_s = self._association.exchanges, self._association.settings.idle_timeout_s
+        deadline = time.monotonic() + timeout_s
+        while (response := exchanges.store_response) is None:
+            self._check()
+            if (left_s := deadline - time.monotonic()) <= 0:
+                raise TimedOut("timed out waiting for a C-STORE response")
+            self._association.dul.read(left_s)
+        if response.number(commands.MESSAGE_ID_BEING_RESPONDED_TO) != message_id:
+            raise Violation("C-STORE response to another request", UNEXPECTED_PARAMETER)
+        return response
+
     def answer(self, answer: FinalAnswer) -> None:
         """Send a response, the final one but for `progress`."""
         command = self._command(answer, has_identifier=bool(answer.identifier))
@@ -145,6 +190,10 @@ class PeerExchange:
             counts=answer.counts,
         )
 
+    def _check(self) -> None:
+        if self._association.is_over or self._association.acse.is_release_requested():
+            raise Gone("association has ended")
+
     def _send(self, data: bytes) -> None:
         if self._association.is_over:
             raise Gone("association has ended")
@@ -152,3 +201,12 @@ class PeerExchange:
             self._association.connection.send(data)
         except Violation as violation:
             raise Gone(str(violation)) from violation
+
+
+def _storage_contexts(association: PulledAssociation) -> dict[tuple[str, str], int]:
+    """The ids of the contexts in which the peer is SCP, which the policy lets it be of Storage SOP Classes only."""
+    return {
+        (str(context.abstract_syntax), str(context.transfer_syntax[0])): context_id
+        for context_id, context in reversed(association._accepted_cx.items())
+        if context.as_scu
+    }

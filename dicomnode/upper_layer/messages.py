@@ -147,6 +147,9 @@ class Messages:
         elif field in _WITH_IDENTIFIER:
             self._answer(command, StoreAnswer(status.MISTYPED_ARGUMENT))
             self._finish()
+        elif field == commands.C_STORE_RSP and self._association.exchanges.is_storing:
+            self._association.exchanges.store_response = command
+            self._finish()
         elif field == commands.C_CANCEL_RQ and not has_dataset:
             self._association.exchanges.cancel(command.number(commands.MESSAGE_ID_BEING_RESPONDED_TO))
             self._finish()

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from dicomnode.dicom.instance import StoreAnswer, StoreRequest
+from dicomnode.dicom.outgoing import OutgoingInstance
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.sub_operations import SubOperations
 
@@ -123,6 +124,18 @@ class Exchange(Protocol):
 
     def progress(self, counts: SubOperations) -> None:
         """Send a Pending response to a C-MOVE or C-GET."""
+
+    def storage_contexts(self) -> Sequence[tuple[str, str]]:
+        """SOP Class and transfer syntax of each context in which the peer takes instances; of a C-GET only."""
+
+    def store(self, instance: OutgoingInstance, message_id: int) -> StoreAnswer | None:
+        """Send an instance on this association as a sub-operation of a C-GET, and wait for the answer (PS3.4 Section C.4.3.3).
+
+        None when no context carries it as it is.
+
+        Raises:
+            DicomNodeError: its data set cannot be had; nothing was sent.
+        """
 
 
 class Storage(Protocol):

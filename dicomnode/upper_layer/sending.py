@@ -22,7 +22,7 @@ _ITEM_HEADER_BYTES: Final = 6
 _BATCH_BYTES: Final = 256 * 1024
 """What is sent with one system call, and has the send timeout to be taken; also the longest PDU, whatever a peer allows."""
 _BATCH_PIECES: Final = 512
-_DEFAULT_MAXIMUM_LENGTH: Final = 16 * 1024
+DEFAULT_MAXIMUM_LENGTH: Final = 16 * 1024
 """For a peer that does not say how long a PDU may be."""
 
 _head = struct.Struct(">BxIIBB").pack
@@ -48,7 +48,7 @@ def store(
             context_id,
             command,
             dataset,
-            _DEFAULT_MAXIMUM_LENGTH if maximum_length is None else maximum_length,
+            DEFAULT_MAXIMUM_LENGTH if maximum_length is None else maximum_length,
         )
         answer = commands.store_answer(_response(association, message_id))
     except (Gone, Violation) as fault:

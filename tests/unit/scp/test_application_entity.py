@@ -11,6 +11,7 @@ from dicomnode.limits import LimitSettings, NodeTable
 from dicomnode.scp.application_entity import Admitted, ApplicationEntity, UnknownPeers
 from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.scp.query import QuerySCP
+from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
 from dicomnode.upper_layer.operations import AssociationRequest, Ending, Rejection
 
@@ -30,6 +31,7 @@ def entity(
         limits=LimitSettings(**limits),
         storage=StorageSCP(None, known),  # type: ignore[arg-type]  # nothing is stored here
         query=QuerySCP(None, known),  # type: ignore[arg-type]  # nor looked for
+        retrieve=RetrieveSCP(None, known),  # type: ignore[arg-type]  # nor sent
     )
 
 
