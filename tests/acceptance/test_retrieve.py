@@ -12,7 +12,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from factories import ABSENT, ct, series, write
-from pydicom.uid import ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import generate_uid
 from running_node import DCMTK, RunningNode, dcmtk, free_port, wait_for
 
 SUCCESS, SOME_FAILED, ALL_FAILED = 0x0000, 0xB000, 0xA702
@@ -299,19 +299,3 @@ def test_what_is_missing_or_damaged_fails_alone(archive: Archive, tmp_path: Path
     failed = archive.node.events("retrieve.failed")
     assert sorted(event["sop_instance_uid"] for event in failed) == [missing, cut]
     assert all(event["level"] == "error" and event["reason"] for event in failed)
-
-
-def test_getter_that_takes_another_encoding_gets_the_instance_in_it(archive: Archive, tmp_path: Path) -> None:
-    answer = get(
-        archive.node,
-        tmp_path / "in",
-        "-S",
-        "-xi",
-        QueryRetrieveLevel="STUDY",
-        StudyInstanceUID=archive.studies["chest"],
-    )
-    assert answer.status == SUCCESS, answer.log
-    for uid, path in received(tmp_path / "in").items():
-        dataset = pydicom.dcmread(path)
-        assert dataset.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
-        assert dataset.pixel_array.tolist() == pydicom.dcmread(archive.files[uid]).pixel_array.tolist()
