@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 import click
-from pydicom.datadict import keyword_for_tag, tag_for_keyword
+from pydicom.datadict import dictionary_description, dictionary_has_tag, tag_for_keyword
 from pydicom.tag import Tag
 
 from dicomnode.dicom.query_model import PATIENT_ID, UNIQUE_KEYS, Level, Model, levels_up_to
@@ -106,7 +106,7 @@ def columns(level: Level, model: Model, more: Sequence[int]) -> dict[str, int]:
         del shown["Name"]
     for tag in more:
         if tag not in shown.values():
-            shown[keyword_for_tag(tag) or f"{tag >> 16:04X},{tag & 0xFFFF:04X}"] = tag
+            shown[_heading(tag)] = tag
     return shown
 
 
@@ -150,6 +150,11 @@ def parse_tag(text: str, option: str) -> int:
     except ValueError:
         pass
     raise click.BadParameter(f"{text} is no attribute: write PatientName or 0010,0010", param_hint=option)
+
+
+def _heading(tag: int) -> str:
+    name = dictionary_description(tag) if dictionary_has_tag(tag) else ""
+    return name or f"{tag >> 16:04X},{tag & 0xFFFF:04X}"
 
 
 def _attribute(option: str, level: Level, *, relational: bool) -> int:

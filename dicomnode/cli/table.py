@@ -26,7 +26,8 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[object]], *, nothing: s
         console.width = WIDTH_OF_A_FILE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # a UID that is broken in two cannot be copied
+        table.add_column(column, overflow="fold", no_wrap=column.endswith("UID"))
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     console.print(table)

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from pydicom.uid import CTImageStorage, JPEG2000Lossless, JPEGLosslessSV1, MRImageStorage, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    MRImageStorage,
+    RTStructureSetStorage,
+    generate_uid,
+)
 
 from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from dicomnode.scu.receiving_contexts import USUAL_SOP_CLASSES, receiving_contexts, roles
@@ -33,8 +42,15 @@ def test_never_more_contexts_than_there_is_room_and_no_syntax_left_out(count: in
     for syntaxes in by_class.values():
         flat = [uid for syntax in syntaxes for uid in syntax]
         assert set(flat) == everything
-        assert len(flat) == len(everything)
-        assert flat[0] == EXPLICIT_VR_LITTLE_ENDIAN
+        assert syntaxes[0][:2] == [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]
+
+
+def test_what_holds_no_pixels_leaves_its_room_to_images() -> None:
+    images = [CTImageStorage, MRImageStorage]
+    others = [EnhancedSRStorage, RTStructureSetStorage, GrayscaleSoftcopyPresentationStateStorage] * 2
+    by_class = proposed([*images, *others])
+    assert [by_class[uid] for uid in images] == [proposed(images)[uid] for uid in images]
+    assert all(len(by_class[uid]) == 1 for uid in others)
 
 
 def test_usual_classes_fit_into_one_association() -> None:
