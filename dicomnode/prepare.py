@@ -113,9 +113,28 @@ def become_owner_of(folder: Path) -> None:
     os.setuid(owner)
 
 
+def prepare_here(folder: Path, index: IndexSettings) -> None:
+    """Take the data folder, do in this process what `prepare` does in one of its own, and let go of the folder again.
+
+    Raises:
+        DataFolderError: as `prepare`.
+        StorageError: the index, or what a crash left, cannot be dealt with now.
+    """
+    lock = take_data_folder(folder, wait_s=0)
+    try:
+        _bring_up(folder, index)
+    finally:
+        os.close(lock)
+
+
 def _prepare(folder: Path, index_settings: IndexSettings, log_settings: LogSettings) -> None:
     """What the process of its own does."""
     logs.configure(log_settings, worker="prepare")
+    _bring_up(folder, index_settings)
+
+
+def _bring_up(folder: Path, index_settings: IndexSettings) -> None:
+    """Make or migrate the index, and finish what a crash left."""
     started = time.monotonic()
     index = Index(folder, index_settings, durability=Durability.FULL)
     # Its connection is the only one: closing it folds the write-ahead log into the database and syncs both (sqlite.org/wal.html),

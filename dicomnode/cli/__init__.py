@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import IO
 
 import click
@@ -23,6 +24,7 @@ COMMANDS = {
     "status": "What the node holds, and whether it runs.",
     "studies": "List the studies that the node holds.",
     "quarantine": "List, release and discard what was held back.",
+    "import": "Take files in: a folder, a disk, another archive's files.",
     "reindex": "Add attributes that the index keeps since lately to what is stored already.",
     "delete": "Delete a study, a series or an instance for good.",
     "echo": "Ask a peer whether it is there (C-ECHO).",
@@ -64,6 +66,8 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
+        if iskeyword(name):  # import
+            name += "_"
         command: click.Command = getattr(import_module(f"dicomnode.cli.{name}"), name)
         return command
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from dicomnode.config import Config, load
 from dicomnode.errors import DataFolderError
 from dicomnode.index import Durability, Index
 from dicomnode.index.database import DATABASE_NAME
-from dicomnode.prepare import become_owner_of
+from dicomnode.prepare import LOCK_NAME, become_owner_of
 
 VARIABLE = "DICOMNODE_CONFIG"
 PLACES = (Path("config/dicomnode.yaml"), Path("/etc/dicomnode/dicomnode.yaml"))
@@ -46,18 +47,34 @@ def read(path: Path | None) -> Config:
     return load(path, os.environ)
 
 
-def enter_data_folder(config: Config) -> None:
+def enter_data_folder(config: Config, *, without_index: bool = False) -> None:
     """Go on as the owner of the node's data folder, which root becomes.
 
+    Args:
+        without_index: whether a folder without an index is one.
+
     Raises:
-        DataFolderError: there is no index in it yet, or it belongs to somebody else.
+        DataFolderError: there is none yet, or it belongs to somebody else.
     """
     try:
         become_owner_of(config.data)
-        (config.data / DATABASE_NAME).stat()
+        if not without_index:
+            (config.data / DATABASE_NAME).stat()
     except OSError as error:
         hint = "the node makes it when it first starts" if isinstance(error, FileNotFoundError) else error.strerror
         raise DataFolderError(f"no index in data folder {config.data}: {hint}") from error
+
+
+def is_running(config: Config) -> bool:
+    """Whether a node holds the data folder."""
+    try:
+        with (config.data / LOCK_NAME).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
 
 
 @contextmanager

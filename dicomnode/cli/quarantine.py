@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from dicomnode.cli import configuration, table
+from dicomnode.cli import configuration, findings, table
 from dicomnode.config import Config
 from dicomnode.errors import DicomNodeError
 from dicomnode.files import Files
@@ -124,15 +124,7 @@ def _as_json(entry: QuarantineEntry) -> dict[str, object]:
         "series_instance_uid": entry.series_instance_uid,
         "study_instance_uid": entry.study_instance_uid,
         "size_bytes": entry.dataset_size_bytes,
-        "findings": [
-            {
-                "rule": finding.rule,
-                "severity": finding.severity.name.lower(),
-                "tags": [f"({tag >> 16:04x},{tag & 0xFFFF:04x})" for tag in finding.tags],
-                "comment": finding.comment,
-            }
-            for finding in entry.findings
-        ],
+        "findings": [findings.as_json(finding) for finding in entry.findings],
     }
 
 

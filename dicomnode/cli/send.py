@@ -17,7 +17,8 @@ from dicomnode.cli import Failed, configuration, peers, table
 from dicomnode.cli.interruption import interruptible
 from dicomnode.dicom import status
 from dicomnode.scu.storage import StorageSCU
-from dicomnode.services.sending import SentFile, candidates, send_files
+from dicomnode.services.candidates import candidates
+from dicomnode.services.sending import SentFile, send_files
 from dicomnode.transcoding import transcode
 
 

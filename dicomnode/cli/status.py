@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 from pathlib import Path
 
 import click
 
 from dicomnode.cli import configuration, table
-from dicomnode.prepare import LOCK_NAME
 
 
 @click.command()
@@ -27,7 +25,7 @@ def status(context: click.Context, *, as_json: bool, config_path: Path | None) -
     config = configuration.read(config_path)
     with configuration.open_index(config) as index:
         holds = dataclasses.asdict(index.summary())
-    is_running = _is_locked(config.data / LOCK_NAME)
+    is_running = configuration.is_running(config)
     if as_json:
         click.echo(json.dumps({"running": is_running, "data": str(config.data)} | holds))
     else:
@@ -36,15 +34,3 @@ def status(context: click.Context, *, as_json: bool, config_path: Path | None) -
         for what, number in holds.items():
             click.echo(f"  {what.replace('_', ' '):<14} {number:>10}")
     context.exit(0 if is_running else 1)
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a node holds the data folder."""
-    try:
-        with path.open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        pass
-    return False

@@ -31,6 +31,7 @@ IMPLEMENTATION_VERSION_NAME: Final = f"DICOMNODE_{__version__}"[:16]
 _PREAMBLE: Final = b"\0" * 128 + b"DICM"
 _GROUP: Final = 0x0002
 _SOP_CLASS_UID, _SOP_INSTANCE_UID, _TRANSFER_SYNTAX_UID = 0x0002, 0x0003, 0x0010
+_SOURCE_AE_TITLE: Final = 0x0016
 _UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 
 
@@ -43,12 +44,14 @@ class FileMeta:
         sop_class_uid: Media Storage SOP Class UID (0002,0002); empty where the file does not say.
         sop_instance_uid: Media Storage SOP Instance UID (0002,0003); empty where the file does not say.
         dataset_offset: bytes before the data set.
+        source_ae_title: Source Application Entity Title (0002,0016); empty where the file does not say.
     """
 
     transfer_syntax_uid: str
     sop_class_uid: str
     sop_instance_uid: str
     dataset_offset: int
+    source_ae_title: str = ""
 
 
 def file_meta(
@@ -72,7 +75,7 @@ def file_meta(
         + _IMPLEMENTATION
     )
     if source_ae_title:
-        group += _element(0x0016, b"AE", source_ae_title) + _element(0x0017, b"AE", source_ae_title)
+        group += _element(_SOURCE_AE_TITLE, b"AE", source_ae_title) + _element(0x0017, b"AE", source_ae_title)
     if receiving_ae_title:
         group += _element(0x0018, b"AE", receiving_ae_title)
     return _PREAMBLE + struct.pack("<HH2sHI", _GROUP, 0x0000, b"UL", 4, len(group)) + group
@@ -104,6 +107,7 @@ def read_file_meta(source: Buffer | Path) -> FileMeta:
         sop_class_uid=values.get(_SOP_CLASS_UID, ""),
         sop_instance_uid=values.get(_SOP_INSTANCE_UID, ""),
         dataset_offset=offset,
+        source_ae_title=values.get(_SOURCE_AE_TITLE, ""),
     )
 
 

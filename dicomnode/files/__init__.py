@@ -7,6 +7,7 @@ into its study's folder under a name that was never there, and only then indexed
 
 from __future__ import annotations
 
+from dicomnode.files.in_place import FileInPlace, KeptInPlace, is_in_place
 from dicomnode.files.reception import Kept, MemoryShare, Reception
 from dicomnode.files.recovery import RecoveryReport, recover
 from dicomnode.files.reserve import spare_room
@@ -15,13 +16,16 @@ from dicomnode.files.store import DIGEST_ALGORITHM, Files, StoredDataset, remove
 
 __all__ = [
     "DIGEST_ALGORITHM",
+    "FileInPlace",
     "Files",
     "FilesSettings",
     "Kept",
+    "KeptInPlace",
     "MemoryShare",
     "Reception",
     "RecoveryReport",
     "StoredDataset",
+    "is_in_place",
     "recover",
     "remove_files",
     "spare_room",

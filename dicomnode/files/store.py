@@ -18,6 +18,7 @@ from dicomnode.dicom.part10 import FileMeta, read_file_meta
 from dicomnode.errors import DatasetError, StorageError, UnknownInstanceError
 from dicomnode.files.buffers import Buffers
 from dicomnode.files.folders import StudyFolders
+from dicomnode.files.in_place import is_in_place
 from dicomnode.files.incoming import Incoming
 from dicomnode.files.reception import MemoryShare, Reception
 from dicomnode.files.settings import FilesSettings
@@ -106,7 +107,7 @@ class Files:
             StorageError: it cannot be read, or is damaged.
         """
         try:
-            with self._folders.path(location).open("rb") as file:
+            with self._path(location).open("rb") as file:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             meta = read_file_meta(mapped)
         except FileNotFoundError:
@@ -122,7 +123,7 @@ class Files:
             StorageError: the file system does not say.
         """
         try:
-            return self._folders.path(location).stat().st_size == size_bytes
+            return self._path(location).stat().st_size == size_bytes
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
@@ -135,7 +136,7 @@ class Files:
             UnknownInstanceError: there is no such file.
             StorageError: it cannot be read.
         """
-        path = self._folders.path(location)
+        path = self._path(location)
         digest = blake3()
         try:
             with path.open("rb", buffering=0) as file:
@@ -150,13 +151,17 @@ class Files:
 
     @contextmanager
     def removing(self, location: str) -> Iterator[None]:
-        """Remove the file at ``location`` after the block, which takes it out of the index; a missing one is no error.
+        """Remove the file at ``location`` after the block, which takes it out of the index; a missing one is no error, and one
+        that lies in place stays there: it is not the node's.
 
         The file is unfinished work meanwhile: after a crash, or when the block fails, recovery decides by the row.
 
         Raises:
             StorageError: it cannot be removed; before the block, or after it.
         """
+        if is_in_place(location):
+            yield
+            return
         try:
             name = self._begin_removal(location)
         except OSError as error:
@@ -167,6 +172,9 @@ class Files:
             name.unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(error) from error
+
+    def _path(self, location: str) -> Path:
+        return Path(location) if is_in_place(location) else self._folders.path(location)
 
     def close(self) -> None:
         """Let go of this process's folder of unfinished work; what is left in it is for recovery."""

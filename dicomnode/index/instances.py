@@ -106,8 +106,8 @@ _MET: Final = compiled(
         )
     )
 )
-_HAS_LOCATION: Final = compiled(
-    Instance.select(Instance.id).where(
+_AT: Final = compiled(
+    Instance.select(*_COLUMNS).where(
         Instance.location_key == bound("key"),
         Instance.location == bound("location"),
         (Instance.state == ACCEPTED) | (Instance.state == QUARANTINED),
@@ -168,15 +168,23 @@ class Instances:
             row = connection.execute(_KNOWN, {"uid": sop_instance_uid}).fetchone()
         return _existing(row) if row else None
 
+    def at(self, location: str) -> Existing | None:
+        """The instance, accepted or in quarantine, whose file this is.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        with self._connections.reading() as connection:
+            row = connection.execute(_AT, {"key": location_key(location), "location": location}).fetchone()
+        return _existing(row) if row else None
+
     def has_location(self, location: str) -> bool:
         """Whether an instance that the node holds, accepted or in quarantine, has this file.
 
         Raises:
             IndexUnavailableError: the index cannot be read.
         """
-        with self._connections.reading() as connection:
-            row = connection.execute(_HAS_LOCATION, {"key": location_key(location), "location": location}).fetchone()
-        return row is not None
+        return self.at(location) is not None
 
     def add(self, received: ReceivedInstance, on_conflict: OnConflict) -> Added:
         """Take an instance in; returns once it is committed and, with full durability, on the disk.

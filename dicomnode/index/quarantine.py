@@ -74,7 +74,9 @@ _RELEASED: Final = compiled(
         }
     ).where(Instance.id == bound("id"))
 )
-_DISCARDED: Final = compiled(Instance.update({Instance.state: DISCARDED}).where(Instance.id == bound("id")))
+_DISCARDED: Final = compiled(
+    Instance.update({Instance.state: DISCARDED, Instance.location_key: NULL}).where(Instance.id == bound("id"))
+)
 
 
 class Quarantine:

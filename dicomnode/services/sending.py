@@ -17,6 +17,7 @@ from dicomnode.dicom.scan import scan
 from dicomnode.dicom.sop_class import MEDIA_STORAGE_DIRECTORY
 from dicomnode.errors import DatasetError, PeerError
 from dicomnode.scu.storage import Sent, StorageSCU
+from dicomnode.services.candidates import Candidate
 
 _FILES_AT_ONCE: Final = 2000
 """Heads that are read before their instances are sent, over associations of their own."""
@@ -26,18 +27,6 @@ _HEAD_ELEMENTS: Final = 64
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 _PREFIX_END: Final = 132
 """Of preamble and prefix (PS3.10 Section 7.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A file that may hold an instance.
-
-    Attributes:
-        is_named: whoever asked named this file; others were found in a folder, where other files may be, too.
-    """
-
-    path: Path
-    is_named: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +47,6 @@ class SentFile:
     status: int | None
     reason: str
     is_other: bool = False
-
-
-def candidates(paths: Sequence[Path]) -> Iterator[Candidate]:
-    """These files, and those in these folders and in all folders below, in the order of their names."""
-    for path in paths:
-        if not path.is_dir():
-            yield Candidate(path, is_named=True)
-            continue
-        faults: list[OSError] = []
-        for folder, folders, names in os.walk(path, onerror=faults.append):
-            folders.sort()
-            yield from (Candidate(Path(folder, name), is_named=False) for name in sorted(names))
-        yield from (Candidate(Path(str(fault.filename)), is_named=True) for fault in faults)
 
 
 def read_instance(path: Path) -> OutgoingInstance:

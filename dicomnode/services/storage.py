@@ -8,8 +8,9 @@ without its row.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
 
 import structlog
 
@@ -21,20 +22,25 @@ from dicomnode.dicom.instance import (
     Finding,
     ReceivedInstance,
     Severity,
+    State,
     StoreAnswer,
     StoreRequest,
     Verdict,
 )
 from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.errors import IndexUnavailableError, UnknownInstanceError
-from dicomnode.files import DIGEST_ALGORITHM, Files, Kept, MemoryShare, Reception
+from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Files, Kept, KeptInPlace, MemoryShare, Reception
 from dicomnode.index import Added, Existing, Index, OnConflict, Outcome
 from dicomnode.qa import Validation
 from dicomnode.settings import Settings
 
-__all__ = ["Reception", "ReceptionSettings", "Storage"]
+__all__ = ["Fate", "Intake", "Reception", "ReceptionSettings", "Storage"]
 
 log = structlog.get_logger()
+
+Source = Reception | FileInPlace
+"""Where a data set comes from: it was received, or it lies in a file that stays where it is."""
+Place = Kept | KeptInPlace
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
@@ -47,6 +53,35 @@ class ReceptionSettings(Settings):
     duplicates: DuplicatePolicy = DuplicatePolicy.KEEP_FIRST
     """What to do when a SOP Instance UID that is here already comes with other content: keep-first (the newcomer goes to
     quarantine), replace (the old one goes to quarantine) or reject (the newcomer is refused)."""
+
+
+class Fate(StrEnum):
+    """What became of an instance that came."""
+
+    STORED = "stored"
+    RESTORED = "restored"
+    """It is here, and was, but its file was gone."""
+    KNOWN = "known"
+    """The same content was here already: nothing was written."""
+    HELD = "held"
+    """The same content was in quarantine already: nothing was written."""
+    QUARANTINED = "quarantined"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What became of an instance that came, and what its sender is told.
+
+    Attributes:
+        findings: all that was found of it; of one that was here already, what was found the first time.
+        location: of the file that holds its content; empty when none does.
+    """
+
+    fate: Fate
+    answer: StoreAnswer
+    findings: tuple[Finding, ...]
+    location: str
 
 
 class Storage:
@@ -82,55 +117,66 @@ class Storage:
             StorageError: it could not be made durable now; nothing of it is kept, and the sender may try again.
         """
         started = time.monotonic()
-        dataset = scan(reception.dataset, request.transfer_syntax_uid)
+        dataset, intake = self._take_in(request, reception)
+        duration_s = time.monotonic() - started
+        reception.afterwards(lambda: _log(intake, request, dataset, reception, duration_s))
+        return intake.answer
+
+    def take_in(self, request: StoreRequest, source: Source) -> Intake:
+        """The same for what comes some other way than by a C-STORE: all that is known of it, and no line in the log.
+
+        Raises:
+            StorageError: it could not be made durable now; nothing of it is kept.
+        """
+        return self._take_in(request, source)[1]
+
+    def _take_in(self, request: StoreRequest, source: Source) -> tuple[ScannedDataset, Intake]:
+        dataset = scan(source.dataset, request.transfer_syntax_uid)
         verdict = self._validation.judge(dataset, request, datetime.now(self._time_zone).date())
         if verdict.severity is Severity.REJECT:
-            event, findings = self._refuse(request, dataset, verdict)
+            fate, findings, location = self._refuse(request, dataset, verdict)
         else:
-            event, findings = self._keep(request, dataset, reception, verdict)
-        answer = self._validation.answer(findings, request.sender)
-        duration_s = time.monotonic() - started
-        reception.afterwards(lambda: _log(event, request, dataset, reception, findings, answer, duration_s))
-        return answer
+            fate, findings, location = self._keep(request, dataset, source, verdict)
+        return dataset, Intake(fate, self._validation.answer(findings, request.sender), findings, location)
 
-    def _refuse(
-        self, request: StoreRequest, dataset: ScannedDataset, verdict: Verdict
-    ) -> tuple[str, tuple[Finding, ...]]:
+    def _refuse(self, request: StoreRequest, dataset: ScannedDataset, verdict: Verdict) -> _Taken:
         """Record what was not kept. The record is no promise to the sender, so its failure is only logged."""
         uids = _uid(dataset, STUDY_INSTANCE_UID), _uid(dataset, SERIES_INSTANCE_UID), _uid(dataset, SOP_INSTANCE_UID)
         try:
             self._index.refusals.record(request, uids, verdict, datetime.now(UTC))
         except IndexUnavailableError as error:
             log.error("refusal.not_recorded", sop_instance_uid=uids[2], reason=str(error))
-        return "instance.refused", verdict.findings
+        return Fate.REFUSED, verdict.findings, ""
 
-    def _keep(
-        self, request: StoreRequest, dataset: ScannedDataset, reception: Reception, verdict: Verdict
-    ) -> tuple[str, tuple[Finding, ...]]:
-        """Write and index the instance, accepted or in quarantine; what became of it, and all findings."""
+    def _keep(self, request: StoreRequest, dataset: ScannedDataset, source: Source, verdict: Verdict) -> _Taken:
+        """Write and index the instance, accepted or in quarantine; what became of it, all findings, and where it is."""
         sop_instance_uid = _uid(dataset, SOP_INSTANCE_UID)
         if self._look_first:
             known = self._index.instances.known(sop_instance_uid)
-            if known is not None and self._holds(known, request, reception):
+            if known is not None and self._holds(known, request, source):
                 self._index.sync()  # the row that this Success rests on may be younger than the last sync
-                return "instance.known", verdict.findings
+                return Fate.KNOWN, verdict.findings, known.location
         attributes = describe(dataset, self._index.kept)  # before the disk is waited for: it is at work already
-        kept = reception.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
-        received = _received(request, dataset, attributes, reception, verdict, kept)
-        added = self._add(request, received, reception, kept)
-        event = _EVENTS[added.outcome]
-        if added.outcome is Outcome.SAME_CONTENT and self._restored(added.existing, received, kept):
-            event = "instance.restored"
-        self._look_first = event == "instance.known"
-        if event in ("instance.known", "instance.refused"):
+        kept = source.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
+        received = _received(request, dataset, attributes, source, verdict, kept)
+        added = self._add(request, received, source, kept)
+        fate, location = _FATES[added.outcome], kept.location
+        if added.outcome is Outcome.SAME_CONTENT and added.existing is not None:
+            if self._restored(added.existing, received, kept):
+                fate = Fate.RESTORED
+            else:
+                fate = Fate.KNOWN if added.existing.state is State.ACCEPTED else Fate.HELD
+                location = added.existing.location
+        self._look_first = fate in (Fate.KNOWN, Fate.HELD)
+        if fate in (Fate.KNOWN, Fate.HELD, Fate.REFUSED):
             kept.withdraw()
         else:
-            reception.afterwards(kept.settle)
-        return event, added.findings
+            source.afterwards(kept.settle)
+        return fate, added.findings, location
 
-    def _restored(self, existing: Existing | None, received: ReceivedInstance, kept: Kept) -> bool:
+    def _restored(self, existing: Existing, received: ReceivedInstance, kept: Place) -> bool:
         """Whether what came takes the place of a file that is gone or cut off: a Success must not rest on a row alone."""
-        if existing is None or existing.digest != received.digest or self._is_whole(existing):
+        if existing.digest != received.digest or self._is_whole(existing):
             return False
         log.error("file.missing", location=existing.location)
         try:
@@ -144,7 +190,7 @@ class Storage:
     def _is_whole(self, existing: Existing) -> bool:
         return self._files.has(existing.location, existing.dataset_offset + existing.dataset_size_bytes)
 
-    def _add(self, request: StoreRequest, received: ReceivedInstance, reception: Reception, kept: Kept) -> Added:
+    def _add(self, request: StoreRequest, received: ReceivedInstance, source: Source, kept: Place) -> Added:
         """Index the instance; what it meets there is decided here, and the index makes sure that it is still so."""
         on_conflict = OnConflict(other_patient=self._validation.other_patient())
         while True:
@@ -156,7 +202,7 @@ class Storage:
                 raise
             if added.outcome is not Outcome.OTHER_CONTENT or added.existing is None:
                 return added
-            if self._holds(added.existing, request, reception):
+            if self._holds(added.existing, request, source):
                 self._index.sync()
                 return replace(added, outcome=Outcome.SAME_CONTENT, findings=received.verdict.findings)
             if self._settings.duplicates is DuplicatePolicy.REJECT:
@@ -169,36 +215,36 @@ class Storage:
                 compared_with=here,
             )
 
-    def _holds(self, existing: Existing, request: StoreRequest, reception: Reception) -> bool:
+    def _holds(self, existing: Existing, request: StoreRequest, source: Source) -> bool:
         """Whether what is here has the content of what came, maybe in another encoding; and whether it really is here."""
         if not self._is_whole(existing):
             return False
-        if existing.digest == reception.digest:
+        if existing.digest == source.digest:
             return True
         try:
             stored = self._files.read(existing.location)
         except UnknownInstanceError:  # removed since
             return False
-        return same_content(
-            stored.dataset, existing.transfer_syntax_uid, reception.dataset, request.transfer_syntax_uid
-        )
+        return same_content(stored.dataset, existing.transfer_syntax_uid, source.dataset, request.transfer_syntax_uid)
 
 
-_EVENTS = {
-    Outcome.STORED: "instance.stored",
-    Outcome.QUARANTINED: "instance.quarantined",
-    Outcome.SAME_CONTENT: "instance.known",
-    Outcome.OTHER_CONTENT: "instance.refused",
+_Taken = tuple[Fate, tuple[Finding, ...], str]
+_FATES = {
+    Outcome.STORED: Fate.STORED,
+    Outcome.QUARANTINED: Fate.QUARANTINED,
+    Outcome.SAME_CONTENT: Fate.KNOWN,
+    Outcome.OTHER_CONTENT: Fate.REFUSED,
 }
+_EVENTS = {Fate.HELD: "instance.known"} | {fate: f"instance.{fate}" for fate in Fate if fate is not Fate.HELD}
 
 
 def _received(
     request: StoreRequest,
     dataset: ScannedDataset,
     attributes: Attributes,
-    reception: Reception,
+    source: Source,
     verdict: Verdict,
-    kept: Kept,
+    kept: Place,
 ) -> ReceivedInstance:
     return ReceivedInstance(
         sop_class_uid=_uid(dataset, SOP_CLASS_UID),
@@ -210,7 +256,7 @@ def _received(
         location=kept.location,
         dataset_offset=kept.dataset_offset,
         dataset_size_bytes=kept.dataset_size_bytes,
-        digest=reception.digest,
+        digest=source.digest,
         digest_algorithm=DIGEST_ALGORITHM,
         received_at=datetime.now(UTC),
         sender=request.sender,
@@ -223,16 +269,11 @@ def _uid(dataset: ScannedDataset, tag: int) -> str:
 
 
 def _log(
-    event: str,
-    request: StoreRequest,
-    dataset: ScannedDataset,
-    reception: Reception,
-    findings: tuple[Finding, ...],
-    answer: StoreAnswer,
-    duration_s: float,
+    intake: Intake, request: StoreRequest, dataset: ScannedDataset, reception: Reception, duration_s: float
 ) -> None:
     """One line an instance, at its end (PS3.15 wants UIDs in audit trails; nothing here tells of a patient)."""
-    refused_or_held = event in ("instance.refused", "instance.quarantined")
+    answer = intake.answer
+    refused_or_held = intake.fate in (Fate.REFUSED, Fate.QUARANTINED)
     write = log.warning if refused_or_held else log.info
     fields: dict[str, object] = {
         "sop_instance_uid": (_uid(dataset, SOP_INSTANCE_UID) or request.sop_instance_uid)[:_UID_LENGTH],
@@ -243,10 +284,10 @@ def _log(
         "status": f"{answer.status:04X}",
         "duration_ms": round(duration_s * 1000, 2),
     }
-    remarks = [finding.rule for finding in findings if finding.severity >= Severity.WARN]
+    remarks = [finding.rule for finding in intake.findings if finding.severity >= Severity.WARN]
     if remarks:
         fields["rules"] = remarks
     if refused_or_held:
         fields["offending_elements"] = [f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in answer.offending_elements]
         fields["reason"] = answer.comment
-    write(event, **fields)
+    write(_EVENTS[intake.fate], **fields)

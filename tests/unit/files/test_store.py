@@ -7,11 +7,11 @@ import pytest
 from blake3 import blake3
 
 from dicomnode.errors import OutOfSpaceError, StorageError, UnknownInstanceError
-from dicomnode.files import Files, FilesSettings
+from dicomnode.files import Files, FilesSettings, remove_files
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 STUDY = "1.2.840.99.1"
-OUTSIDE = ["", "../x.dcm", "/etc/passwd", "abc/../x.dcm", "abc/1.2.3/../../../x.dcm", "abc/1.2.3/x.txt"]
+OUTSIDE = ["", "../x.dcm", "abc/../x.dcm", "abc/1.2.3/../../../x.dcm", "abc/1.2.3/x.txt"]
 
 
 @pytest.mark.parametrize("size_bytes", [0, 50_000, 3_000_000])
@@ -85,6 +85,19 @@ def test_looks_nowhere_but_in_the_store(node, tmp_path, location):
     for operation in (files.read, files.digest, lambda where: files.removing(where).__enter__()):
         with pytest.raises(UnknownInstanceError):
             operation(location)
+    assert (tmp_path / "x.dcm").exists()
+
+
+def test_a_file_in_place_is_read_and_never_removed(node, receive, tmp_path):
+    kept = receive(node.open(), b"some bytes").keep(STUDY, "1.2.3", CT)
+    in_place = str((node.root / kept.location).rename(tmp_path / "x.dcm"))
+    files = node.open()
+    assert bytes(files.read(in_place).dataset) == b"some bytes"
+    assert files.has(in_place, kept.dataset_offset + kept.dataset_size_bytes)
+    with files.removing(in_place):
+        pass
+    with pytest.raises(UnknownInstanceError):
+        remove_files(node.root, [in_place])
     assert (tmp_path / "x.dcm").exists()
 
 
