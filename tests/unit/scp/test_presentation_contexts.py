@@ -90,6 +90,32 @@ def test_verification_takes_no_compressed_syntax() -> None:
 
 
 @pytest.mark.parametrize(
+    ("proposed", "chosen"),
+    [
+        ([ImplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian], ExplicitVRLittleEndian),
+        ([ExplicitVRBigEndian, ImplicitVRLittleEndian], ImplicitVRLittleEndian),
+        ([DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian], ExplicitVRBigEndian),
+        ([JPEG2000Lossless, ImplicitVRLittleEndian], ImplicitVRLittleEndian),
+        ([DeflatedExplicitVRLittleEndian], None),
+    ],
+)
+def test_identifiers_come_uncompressed(proposed: list[str], chosen: str | None) -> None:
+    for model in (1, 2, 3):
+        for operation in (1, 2, 3):
+            uid = f"1.2.840.10008.5.1.4.1.2.{model}.{operation}"
+            assert DEFAULT.supports(uid)
+            assert DEFAULT.choose(uid, proposed) == chosen
+            assert DEFAULT.roles(uid, frozenset({uid})) == (True, False)
+
+
+def test_peer_may_receive_instances_where_it_proposes_to_get_them() -> None:
+    get, move = StudyRootQueryRetrieveInformationModelGet, StudyRootQueryRetrieveInformationModelMove
+    assert DEFAULT.roles(CTImageStorage, frozenset({get, CTImageStorage})) == (True, True)
+    assert DEFAULT.roles(CTImageStorage, frozenset({move, CTImageStorage})) == (True, False)
+    assert DEFAULT.roles(VERIFICATION, frozenset({get, VERIFICATION})) == (True, False)
+
+
+@pytest.mark.parametrize(
     ("beside", "lenient", "roles"),
     [
         (StudyRootQueryRetrieveInformationModelGet, True, (True, True)),
