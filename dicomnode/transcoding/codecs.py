@@ -47,7 +47,7 @@ def decode_frame(uid: str, data: bytes, image: Image) -> tuple[Array, str]:
     """
     try:
         array, precision, photometric = _DECODERS[uid](data, image)
-    except (RuntimeError, ValueError) as error:  # the libraries' errors are RuntimeErrors
+    except (RuntimeError, ValueError, MemoryError) as error:  # the libraries' errors are RuntimeErrors
         raise TranscodingError(f"a frame cannot be decoded: {error}") from error
     planar_shape = (image.samples, image.rows, image.columns)
     if array.shape != image.shape and array.shape == planar_shape:
@@ -65,7 +65,7 @@ def encode_frame(uid: str, array: Array, image: Image) -> Encoded:
     """
     try:
         return _ENCODERS[uid](array, image)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, MemoryError) as error:
         raise TranscodingError(f"a frame cannot be encoded: {error}") from error
 
 

@@ -20,7 +20,10 @@ HIGH_BIT: Final = 0x00280102
 PIXEL_REPRESENTATION: Final = 0x00280103
 
 MAX_PIXEL_BYTES: Final = 0xFFFFFFFE
-"""Native Pixel Data has a length of four bytes (PS3.5 Section A.4 points out the limit)."""
+"""Native Pixel Data has a length of four bytes (PS3.5 Section 7.1)."""
+
+MAX_FRAME_BYTES: Final = 256 << 20
+"""Of one uncompressed frame; decoders take several times that."""
 
 _WHOLE_BYTES: Final = (8, 16, 32)
 
@@ -95,6 +98,8 @@ def image_of(scanned: ScannedDataset, item: Item) -> Image:
         raise TranscodingError("Rows, Columns, Number of Frames or Samples per Pixel are no image's")
     if bits_allocated not in _WHOLE_BYTES or not 0 < bits_stored <= bits_allocated:
         raise TranscodingError(f"{bits_allocated} Bits Allocated with {bits_stored} Bits Stored cannot be transcoded")
+    if image.frame_bytes > MAX_FRAME_BYTES:
+        raise TranscodingError(f"an uncompressed frame has more than {MAX_FRAME_BYTES >> 20} MiB")
     if image.pixel_bytes > MAX_PIXEL_BYTES:
         raise TranscodingError("the uncompressed pixels are more than Pixel Data can hold")
     return image

@@ -100,8 +100,10 @@ def compressed(scanned: ScannedDataset, uid: str, wanted: str, item: Item) -> Ch
 def _decoded(scanned: ScannedDataset, uid: str, item: Item, image: Image) -> tuple[Iterator[Array], str]:
     """The frames of encapsulated Pixel Data, decoded as they are asked for, and their Photometric Interpretation."""
     data = memoryview(scanned.data)
-    (_, table_length), *fragments = each_fragment(data, item.elements[PIXEL_DATA][1], len(data), EXPLICIT_LITTLE)
-    table_at = item.elements[PIXEL_DATA][1] + _ITEM.size
+    items = list(each_fragment(data, item.elements[PIXEL_DATA][1], len(data), EXPLICIT_LITTLE))
+    if not items:
+        raise TranscodingError("Pixel Data has no Basic Offset Table")
+    (table_at, table_length), *fragments = items
     offsets: tuple[int, ...] = ()
     if table_length:
         offsets = struct.unpack_from(f"<{table_length // 4}L", data, table_at)
@@ -123,7 +125,7 @@ def _decoded(scanned: ScannedDataset, uid: str, item: Item, image: Image) -> tup
 def _native(scanned: ScannedDataset, item: Item, image: Image) -> Iterator[Array]:
     """The frames of native Pixel Data, samples side by side."""
     _, offset, length = item.elements[PIXEL_DATA]
-    if length != image.pixel_bytes + (image.pixel_bytes & 1):
+    if not image.pixel_bytes <= length <= image.pixel_bytes + (image.pixel_bytes & 1):
         raise TranscodingError(f"Pixel Data has {length} bytes, the image {image.pixel_bytes}")
     data = memoryview(scanned.data)
     dtype = cell_type(image)
@@ -138,7 +140,7 @@ def _native(scanned: ScannedDataset, item: Item, image: Image) -> Iterator[Array
 def _attributes(image: Image, photometric: str) -> dict[int, tuple[bytes, bytes]]:
     if image.samples == 1:
         return {}
-    value = photometric.encode("ascii")
+    value = photometric.encode("latin_1")
     return {
         PHOTOMETRIC_INTERPRETATION: (b"CS", value + b" " * (len(value) & 1)),
         PLANAR_CONFIGURATION: (b"US", b"\0\0"),

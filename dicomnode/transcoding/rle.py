@@ -21,7 +21,7 @@ def decode_rle(data: bytes, image: Image) -> NDArray[np.generic]:
 
     Raises:
         TranscodingError: the segments are not those of such a frame.
-        imagecodecs.DelayedImportError, imagecodecs.ImcdError: a segment cannot be decoded.
+        RuntimeError: a segment cannot be decoded.
     """
     cell_bytes = image.bits_allocated // 8
     count = cell_bytes * image.samples
@@ -53,8 +53,8 @@ def encode_rle(array: NDArray[np.generic], image: Image) -> bytes:
     segments = []
     for number in range(count):
         sample, byte = divmod(number, cell_bytes)
-        plane = np.ascontiguousarray(cells[:, :, sample, cell_bytes - 1 - byte])
-        segment = bytes(imagecodecs.packbits_encode(plane, axis=1))
+        plane = cells[:, :, sample, cell_bytes - 1 - byte].tobytes()
+        segment = bytes(imagecodecs.packbits_encode(np.frombuffer(plane, np.uint8).reshape(image.rows, -1), axis=1))
         segments.append(segment + bytes(len(segment) & 1))
     offsets = [0] * MAX_SEGMENTS
     position = _HEADER.size
