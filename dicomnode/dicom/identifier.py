@@ -26,6 +26,7 @@ from dicomnode.dicom.query_model import (
     model_of,
 )
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Buffer, ScannedDataset
+from dicomnode.dicom.wildcards import has_wildcard
 from dicomnode.errors import IdentifierError
 
 __all__ = [
@@ -136,7 +137,7 @@ def _require_values(key: Key | None, tag: int) -> tuple[str, ...]:
     values = tuple(value for value in key.values if value != EMPTY_VALUE)
     if not values:
         raise IdentifierError("unique key has no value", (tag,))
-    if any("*" in value or "?" in value for value in values):
+    if any(map(has_wildcard, values)):
         raise IdentifierError("unique key has a wildcard", (tag,))
     if tag == PATIENT_ID and len(values) > 1:
         raise IdentifierError("only one Patient ID can be asked for at once", (tag,))

@@ -13,6 +13,7 @@ from dicomnode.dicom.scan import UNDEFINED, FaultKind, scan
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Buffer, Item, ScannedDataset
 from dicomnode.dicom.temporal import date_interval, date_time_interval, time_interval
 from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT, dictionary_vr
+from dicomnode.dicom.wildcards import has_wildcard
 from dicomnode.errors import IdentifierError
 
 EMPTY_VALUE: Final = '""'
@@ -20,6 +21,10 @@ EMPTY_VALUE: Final = '""'
 WILDCARD: Final = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 """VRs in whose keys ``*`` and ``?`` stand for other characters (PS3.4 Section C.2.2.2.4)."""
 _FIRST_GROUP: Final = 0x0008
+_LONGEST: Final = 1024
+"""Characters of a value that are looked at; names have up to 324, other text less (PS3.5 Table 6.2-1)."""
+_LONGEST_TEXT: Final = 10_240
+"""The same for LT, and others of its kind."""
 
 _NUMBERS: Final = {b"US": "H", b"SS": "h", b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "q"}
 _BROKEN: Final = frozenset({FaultKind.TRUNCATED, FaultKind.BAD_ITEM, FaultKind.INFLATE_FAILED, FaultKind.TOO_DEEP})
@@ -132,7 +137,9 @@ def _values(scanned: ScannedDataset, item: Item, tag: int, vr: bytes) -> tuple[s
 def _check(tag: int, vr: bytes, value: str, options: QueryOptions) -> None:
     if value == EMPTY_VALUE and options.empty_value:
         return
-    if vr == b"UI" and ("*" in value or "?" in value):
+    if len(value) > (_LONGEST_TEXT if vr in UNSPLIT else _LONGEST):
+        raise IdentifierError("key has a value that is too long", (tag,))
+    if vr == b"UI" and has_wildcard(value):
         raise IdentifierError("a UID has no wildcards", (tag,))
     interval = _INTERVALS.get(vr)
     if interval is None:

@@ -7,13 +7,12 @@ letter of Section C.2.2.1.2 lets it match anything, and nobody wants that.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from dicomnode.dicom.keys import EMPTY_VALUE, WILDCARD, Key
-from dicomnode.dicom.person_name import name_matches, wildcard_regex
+from dicomnode.dicom.person_name import name_matches
 from dicomnode.dicom.query_model import QueryOptions
 from dicomnode.dicom.temporal import (
     Interval,
@@ -24,6 +23,7 @@ from dicomnode.dicom.temporal import (
     date_time_interval,
     time_interval,
 )
+from dicomnode.dicom.wildcards import has_wildcard, wildcard_test
 
 Matcher = Callable[[str | None], bool]
 
@@ -58,9 +58,8 @@ def _test_of(vr: str, wanted: str, options: QueryOptions) -> Callable[[str], boo
         return name_matches(wanted, fuzzy=options.fuzzy)
     if vr in ("DA", "TM", "DT"):
         return _within(vr, wanted)
-    if vr in WILDCARD and ("*" in wanted or "?" in wanted):
-        pattern = re.compile(wildcard_regex(wanted), re.DOTALL)
-        return lambda stored: pattern.fullmatch(stored) is not None
+    if vr in WILDCARD and has_wildcard(wanted):
+        return wildcard_test(wanted)
     if vr in _NUMBERS and (number := _number(wanted)) is not None:
         return lambda stored: _number(stored) == number
     return lambda stored: stored == wanted
@@ -95,7 +94,7 @@ def _sequence_matcher(keys: Mapping[int, Key], options: QueryOptions) -> Matcher
     return lambda stored: bool(stored) and any(map(item_matches, _items(stored or "")))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _items(text: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = json.loads(text)
     return items

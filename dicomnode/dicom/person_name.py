@@ -15,7 +15,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-GROUPS: Final = 3
+from dicomnode.dicom.wildcards import wildcard_test
+
+_GROUPS: Final = 3
 _WORDS: Final = re.compile(r"[^\s^,]+")
 
 
@@ -33,7 +35,7 @@ def fold(text: str) -> str:
 @lru_cache(maxsize=4096)
 def name_groups(name: str) -> tuple[str, str, str]:
     """The three component groups as they are compared; what is not there is empty."""
-    alphabetic, ideographic, phonetic = ([*map(_group, name.split("=")), "", "", ""])[:GROUPS]
+    alphabetic, ideographic, phonetic = ([*map(_group, name.split("=")), "", "", ""])[:_GROUPS]
     return alphabetic, ideographic, phonetic
 
 
@@ -42,7 +44,6 @@ def has_several_groups(key: str) -> bool:
     return "=" in key.rstrip("= ")
 
 
-@lru_cache(maxsize=1024)
 def group_patterns(group: str) -> tuple[str, ...]:
     """What a key's component group matches, as patterns of which one must fit."""
     shortened = group
@@ -78,15 +79,10 @@ def _group(text: str) -> str:
 
 
 def _test(group: str) -> Callable[[str], bool]:
-    pattern = re.compile("|".join(map(wildcard_regex, group_patterns(group))), re.DOTALL)
-    return lambda stored: pattern.fullmatch(stored) is not None
+    tests = [wildcard_test(pattern) for pattern in group_patterns(group)]
+    return lambda stored: any(test(stored) for test in tests)
 
 
 def _fuzzy_test(group: str) -> Callable[[str], bool]:
-    words = [re.compile(wildcard_regex(word), re.DOTALL) for word in _WORDS.findall(group)]
-    return lambda stored: all(any(word.match(one) for one in _WORDS.findall(stored)) for word in words)
-
-
-def wildcard_regex(value: str) -> str:
-    """``*`` as any characters, ``?`` as one (PS3.4 Section C.2.2.2.4)."""
-    return re.sub(r"\\\*|\\\?", lambda match: ".*" if match[0] == r"\*" else ".", re.escape(value))
+    tests = [wildcard_test(f"{word}*") for word in _WORDS.findall(group)]
+    return lambda stored: all(any(map(test, _WORDS.findall(stored))) for test in tests)

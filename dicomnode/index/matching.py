@@ -18,6 +18,7 @@ from dicomnode.dicom.matching import Matcher, matcher_of
 from dicomnode.dicom.person_name import group_patterns, has_several_groups, key_words, name_groups
 from dicomnode.dicom.query_model import levels_up_to
 from dicomnode.dicom.temporal import Interval, date_interval, time_interval
+from dicomnode.dicom.wildcards import as_glob, has_wildcard
 from dicomnode.index.functions import new_token
 from dicomnode.index.places import Place, Places
 
@@ -27,6 +28,9 @@ _NAME_COLUMNS: Final = ("patient.name_key", "patient.ideographic_key", "patient.
 _PATIENT_ID: Final = 0x00100020
 _JOINED_IN_COLUMN: Final = frozenset({0x00080061, 0x00080062})
 """Columns that hold several values."""
+_MOST_TERMS: Final = 50
+"""Values of one key that are written into the statement: how long an expression may be is limited."""
+_MOST_WORDS: Final = 10
 _COMPARED_AS_TEXT: Final = WILDCARD - {"PN"} | {"AS", "UI"}
 
 _TIME_OF_DATE: Final[Mapping[int, int]] = MappingProxyType(
@@ -107,6 +111,12 @@ class _Writer:
         text = place.expression
         if options.empty_value and EMPTY_VALUE in key.values:
             self.terms.append(f"coalesce({text}, '') = ''")
+        elif place.is_column and place.vr in _COMPARED_AS_TEXT and tag not in _JOINED_IN_COLUMN:
+            if tag == _PATIENT_ID:
+                self.terms.append(f"{text} <> ''")  # as the index on it says
+            self._text(text, key, options)
+        elif len(key.values) > _MOST_TERMS:
+            self._call(text, matcher_of(key, options))
         elif tag == _PATIENT_NAME and options.fuzzy:
             self._choice(key, options, self._words)
             self._call(text, matcher_of(key, options))
@@ -114,19 +124,11 @@ class _Writer:
             self._choice(key, options, self._name)
         elif place.vr in ("DA", "TM"):
             self._choice(key, options, lambda value: self._within(tag, place, value))
-        elif (
-            not place.is_column
-            or place.vr not in _COMPARED_AS_TEXT
-            or (tag in _JOINED_IN_COLUMN and _has_wildcard(key))
-        ):
-            self._call(text, matcher_of(key, options))
-        elif tag in _JOINED_IN_COLUMN:
+        elif tag in _JOINED_IN_COLUMN and not _has_wildcard(key):
             joined = f"'\\' || {text} || '\\'"
             self._choice(key, options, lambda value: f"instr({joined}, '\\' || {self._bind(value)} || '\\')")
         else:
-            if tag == _PATIENT_ID:
-                self.terms.append(f"{text} <> ''")  # as the index on it says
-            self._text(text, key, options)
+            self._call(text, matcher_of(key, options))
 
     def write_period(self, date: Place, date_key: str, time: Place, time_key: str) -> None:
         """Date and time ranges as one period, from the first time of the first day to the last time of the last."""
@@ -152,7 +154,10 @@ class _Writer:
     def _words(self, value: str) -> str:
         """Every word of a fuzzy key is somewhere in the name: few names are left for what SQL cannot compare."""
         names = f"({' || '.join(_NAME_COLUMNS)})"
-        return " AND ".join(f"{names} GLOB {self._bind(_pattern(f'*{word}*'))}" for word in key_words(value)) or "1"
+        return (
+            " AND ".join(f"{names} GLOB {self._bind(as_glob(f'*{word}*'))}" for word in key_words(value)[:_MOST_WORDS])
+            or "1"
+        )
 
     def _group(self, column: str, group: str) -> str:
         terms = [self._like(column, pattern, has_wildcards=True) for pattern in group_patterns(group)]
@@ -167,22 +172,25 @@ class _Writer:
         else:
             interval = time_interval(value, may_pass_midnight=True)
             text = f"replace({place.expression}, ':', '')"
+        if interval.first == interval.last:
+            return f"{text} = {self._bind(interval.first)}"
         return f"{text} BETWEEN {self._bind(interval.first)} AND {self._bind(interval.last)}"
 
     def _text(self, text: str, key: Key, options: QueryOptions) -> None:
-        if len(key.values) > 1 and not _has_wildcard(key):
-            if options.multiple_value and key.vr != "UI":
-                self._call(text, matcher_of(key, options))
-            else:
-                self.terms.append(f"{text} IN (SELECT value FROM json_each({self._bind(json.dumps(key.values))}))")  # noqa: S608 - bound
-            return
-        self._choice(key, options, lambda value: self._like(text, value, has_wildcards=key.vr in WILDCARD))
+        """A column of one value."""
+        is_choice = not options.multiple_value or key.vr == "UI"
+        if len(key.values) == 1 or (_has_wildcard(key) and len(key.values) <= _MOST_TERMS):
+            self._choice(key, options, lambda value: self._like(text, value, has_wildcards=key.vr in WILDCARD))
+        elif is_choice and not _has_wildcard(key):
+            self.terms.append(f"{text} IN (SELECT value FROM json_each({self._bind(json.dumps(key.values))}))")  # noqa: S608 - bound
+        else:
+            self._call(text, matcher_of(key, options))
 
     def _like(self, text: str, value: str, *, has_wildcards: bool) -> str:
         """``text`` is ``value``, or fits it as a pattern; what stands before the first wildcard is looked up in an index."""
-        if not has_wildcards or not ("*" in value or "?" in value):
+        if not (has_wildcards and has_wildcard(value)):
             return f"{text} = {self._bind(value)}"
-        terms = [f"{text} GLOB {self._bind(_pattern(value))}"]
+        terms = [f"{text} GLOB {self._bind(as_glob(value))}"]
         prefix = value[: min(at for at in (value.find("*"), value.find("?")) if at >= 0)]
         if prefix:
             terms.append(f"{text} >= {self._bind(prefix)} AND {text} < {self._bind(_after(prefix))}")
@@ -205,12 +213,7 @@ class _Writer:
 
 
 def _has_wildcard(key: Key) -> bool:
-    return key.vr in WILDCARD and any("*" in value or "?" in value for value in key.values)
-
-
-def _pattern(value: str) -> str:
-    """As GLOB reads it: a bracket would begin a set of characters."""
-    return value.replace("[", "[[]")
+    return key.vr in WILDCARD and any(map(has_wildcard, key.values))
 
 
 def _after(prefix: str) -> str:

@@ -299,3 +299,9 @@ def test_message_tells_no_value() -> None:
     with pytest.raises(IdentifierError) as caught:
         query("STUDY", PATIENT_ROOT, PatientID=["Secret1", "Secret2"])
     assert "Secret" not in str(caught.value)
+
+
+def test_refuses_a_value_that_no_attribute_can_have() -> None:
+    with pytest.raises(IdentifierError) as caught:
+        query("STUDY", PatientName="x" * 5000)
+    assert caught.value.offending_elements == (PATIENT_NAME,)

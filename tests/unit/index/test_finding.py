@@ -288,3 +288,26 @@ def test_series_come_one_after_the_other(index: Index) -> None:
     for uid, series in (("1.1", "A"), ("1.2", "B"), ("1.3", "A")):
         index.instances.add(received(uid, study="1", series=series), OnConflict())
     assert [one.sop_instance_uid for one in index.select(Selection(Level.STUDY, "", ("1",)))] == ["1.1", "1.3", "1.2"]
+
+
+@pytest.mark.parametrize(
+    "keyword", ["PatientName", "StudyDescription", "ModalitiesInStudy", "AccessionNumber", "PatientAge"]
+)
+def test_key_of_thousands_of_values(filled: Index, keyword: str) -> None:
+    values = "\\".join(f"{'*' * (number % 2)}N{number}" for number in range(4000))
+    assert uids(filled, asked("STUDY", **{keyword: values})) == []
+
+
+def test_fuzzy_key_of_hundreds_of_words(filled: Index) -> None:
+    assert uids(filled, asked("STUDY", QueryOptions(fuzzy=True), PatientName=" ".join(["jane"] * 200))) == [
+        "1.2.1",
+        "1.2.2",
+    ]
+
+
+def test_list_of_patient_ids(filled: Index) -> None:
+    assert uids(filled, asked("STUDY", PatientID="\\".join(f"P{number}" for number in range(2, 4000)))) == ["1.2.3"]
+
+
+def test_dates_as_a_list(filled: Index) -> None:
+    assert uids(filled, asked("STUDY", StudyDate="20240101\\20240301-20240331")) == ["1.2.1", "1.2.3"]
