@@ -135,7 +135,8 @@ class _Frame:
         if not PATIENT_KEYS.isdisjoint(fields):
             fields = {key: KEPT_BACK if key in PATIENT_KEYS else value for key, value in fields.items()}
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {"timestamp": timestamp, "level": level, "event": fields.pop("event", ""), **self._bound, **fields}
+        head = {"timestamp": timestamp, "level": level, "event": fields.pop("event", ""), **self._bound}
+        return {**head, **fields, **head}  # no field takes the place of what stands in every line
 
 
 class _Output:

@@ -77,7 +77,7 @@ class Deletion:
         finally:
             log.info(
                 "instance.deleted",
-                level=holding.scope.level,
+                query_level=holding.scope.level,
                 **{field: uid for field, uid in asdict(holding.scope).items() if uid},
                 instances=instances,
                 of=holding.instances,

@@ -49,6 +49,11 @@ def test_writes_one_json_object_a_line_when_nobody_watches() -> None:
     assert line["pid"] > 0
 
 
+def test_no_field_takes_the_place_of_what_stands_in_every_line() -> None:
+    [line] = lines("configure(LogSettings(), worker=2); log.info('a.b', level='STUDY', pid=0, worker=3)")
+    assert (line["level"], line["worker"], line["pid"] > 0) == ("info", 2, True)
+
+
 def test_timestamp_is_utc() -> None:
     [line] = lines("os.environ['TZ'] = 'Asia/Tokyo'; time.tzset(); configure(LogSettings()); log.info('a.b')")
     written = datetime.fromisoformat(line["timestamp"])
