@@ -23,6 +23,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+from raw_peer import A_ASSOCIATE_AC, COMMAND, LAST, P_DATA_TF, RawPeer, command, pdu, pdv
 
 from dicomnode.dicom.sub_operations import SubOperations
 from dicomnode.upper_layer.faults import Gone
@@ -183,19 +184,21 @@ def test_service_hears_that_the_peer_is_gone(listen: Any) -> None:
 
 
 def test_peer_that_reads_nothing_is_given_up(listen: Any) -> None:
+    page = numbered(1) * 10_000
+
     def serve(request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         while not exchange.is_cancelled():
-            exchange.matches(numbered(*range(1000)), status=0xFF00)
+            exchange.matches(page, status=0xFF00)
         raise AssertionError("cancelled by nobody")
 
     node = listen(serve=serve, send_timeout_s=0.2)
-    association = associate(node.port)
-    association._reactor_checkpoint.clear()  # pynetdicom reads no more
-    wait_for(lambda: association._is_paused)
-    association.dimse.send_msg(find_request(1), 1)
-    wait_for(lambda: node.acceptor.associations == 0, 30)
-    assert "take an answer" in node.operations.endings[0][1] or "closed" in node.operations.endings[0][1]
-    association.kill()
+    request = command(AffectedSOPClassUID=FIND, CommandField=0x0020, MessageID=1, Priority=0, CommandDataSetType=1)
+    with RawPeer(node.port) as sleeper:
+        assert sleeper.associate(contexts=((FIND, (ExplicitVRLittleEndian,)),)) == A_ASSOCIATE_AC
+        sleeper.send(pdu(P_DATA_TF, pdv(1, COMMAND | LAST, request) + pdv(1, LAST, encoded(identifier()))))
+        wait_for(lambda: node.operations.endings)
+    ending, reason = node.operations.endings[0]
+    assert (str(ending), "take an answer" in reason) == ("aborted by us", True)
 
 
 def test_bug_in_a_service_costs_the_operation_not_the_association(listen: Any) -> None:
