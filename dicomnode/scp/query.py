@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import structlog
 
 from dicomnode.dicom import status as statuses
 from dicomnode.dicom.identifier import Level, Operation, model_of, parse_query
-from dicomnode.dicom.peer import PeerSettings, Permission
+from dicomnode.dicom.peer import PeerSettings, Permission, Sender
 from dicomnode.errors import DicomNodeError, IdentifierError, TooManyMatchesError
 from dicomnode.scp import extended_negotiation, status
 from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.services.query import Query
+from dicomnode.upper_layer.faults import Gone
 from dicomnode.upper_layer.operations import Exchange, FinalAnswer, IdentifierRequest
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Account:
-    """What the log says of a query."""
-
-    level: Level | None = None
-    keys: int = 0
-    matches: int = 0
 
 
 class QuerySCP:
@@ -37,26 +29,19 @@ class QuerySCP:
 
     def find(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         """Send the matches; the final response is left to the caller."""
-        began, account, reason = time.monotonic(), _Account(), ""
-        write = log.info
+        account = _Account(request.sender)
         try:
             answer = self._find(request, exchange, account)
+        except Gone as gone:
+            account.write(log.info, "query.abandoned", reason=str(gone))
+            raise
         except DicomNodeError as error:
-            answer, reason = status.query_answer(error), str(error)
+            answer = status.query_answer(error)
             write = log.warning if isinstance(error, IdentifierError | TooManyMatchesError) else log.error
-        if answer.status == statuses.NOT_AUTHORIZED:
-            write, reason = log.warning, "this peer may not query"
-        write(
-            "query.answered",
-            calling_ae_title=request.sender.calling_ae_title,
-            peer=request.sender.peer,
-            query_level=account.level,
-            keys=account.keys,
-            matches=account.matches,
-            duration_ms=round((time.monotonic() - began) * 1000, 1),
-            status=f"{answer.status:04X}",
-            **({"reason": reason} if reason else {}),
-        )
+            account.write(write, "query.answered", status=f"{answer.status:04X}", reason=str(error))
+            return answer
+        write = log.warning if answer.status == statuses.NOT_AUTHORIZED else log.info
+        account.write(write, "query.answered", status=f"{answer.status:04X}")
         return answer
 
     def _find(self, request: IdentifierRequest, exchange: Exchange, account: _Account) -> FinalAnswer:
@@ -78,6 +63,30 @@ class QuerySCP:
             exchange.matches(page, status=matches.status)
             account.matches += len(page)
         return FinalAnswer(statuses.SUCCESS)
+
+
+class _Account:
+    """What the log says of a query, told once at its end."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._began = time.monotonic()
+        self.level: Level | None = None
+        self.keys = 0
+        self.matches = 0
+
+    def write(self, write: Callable[..., None], event: str, **outcome: str) -> None:
+        """One line."""
+        write(
+            event,
+            calling_ae_title=self._sender.calling_ae_title,
+            peer=self._sender.peer,
+            query_level=self.level,
+            keys=self.keys,
+            matches=self.matches,
+            duration_ms=round((time.monotonic() - self._began) * 1000, 1),
+            **outcome,
+        )
 
 
 def _is_strict(peer: PeerSettings | None) -> bool:
