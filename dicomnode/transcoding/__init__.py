@@ -98,7 +98,7 @@ def _rewritten(dataset: memoryview, source: str, wanted: str) -> memoryview:
 
 
 def _change_of(scanned: ScannedDataset, source: str, wanted: str) -> ChangeOf:
-    """What happens to the images; the codecs, 30 MB, are loaded when the first one is to be decoded or encoded."""
+    """What happens to the images; the codecs are loaded when the first one is to be decoded or encoded."""
     if wanted in ENCODED:
         if PIXEL_DATA not in scanned.elements:
             raise TranscodingError("there is no Pixel Data to compress")
