@@ -20,7 +20,7 @@ from dicomnode.config import Config, load
 from dicomnode.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomnode.files import Files
 from dicomnode.index import Durability, Index
-from dicomnode.limits import NodeTable
+from dicomnode.limits import NodeTable, Place
 from dicomnode.prepare import FILES_NAME, prepare
 from dicomnode.qa import Validation
 from dicomnode.scp.application_entity import ApplicationEntity
@@ -138,35 +138,7 @@ def association_worker(channel: WorkerChannel, config: Config, listener_numbers:
     place = NodeTable.attach(table_fd).place(channel.place)
     files = Files(config.data / FILES_NAME, channel.name, config.files, durable=durable)
     index = Index(config.data, config.index, durability=config.durability)
-    peers = KnownPeers(config.peers)
-    storage = Storage(
-        files=files,
-        index=index,
-        validation=Validation(config.qa),
-        settings=config.reception,
-        time_zone=config.zone,
-        memory=place.memory(config.limits),
-    )
-    entity = ApplicationEntity(
-        ae_titles=config.ae_titles,
-        unknown_peers=config.unknown_peers,
-        peers=peers,
-        place=place,
-        limits=config.limits,
-        storage=StorageSCP(storage, peers),
-        query=QuerySCP(Query(index, config.query, retrieve_ae_title=config.ae_title), peers),
-        retrieve=RetrieveSCP(
-            Retrieve(
-                files=files,
-                index=index,
-                ae_title=config.ae_title,
-                settings=config.retrieve,
-                scu=config.scu,
-                transcode=transcode,
-            ),
-            peers,
-        ),
-    )
+    entity = application_entity(config, files, index, place)
     policy = ContextPolicy(config.presentation_contexts)
     ae = AE(config.ae_title)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -188,6 +160,39 @@ def association_worker(channel: WorkerChannel, config: Config, listener_numbers:
     _accept(channel, acceptors)
     index.close()
     files.close()
+
+
+def application_entity(config: Config, files: Files, index: Index, place: Place) -> ApplicationEntity:
+    """The node as its peers see it: every service, and who may ask for it."""
+    peers = KnownPeers(config.peers)
+    storage = Storage(
+        files=files,
+        index=index,
+        validation=Validation(config.qa),
+        settings=config.reception,
+        time_zone=config.zone,
+        memory=place.memory(config.limits),
+    )
+    return ApplicationEntity(
+        ae_titles=config.ae_titles,
+        unknown_peers=config.unknown_peers,
+        peers=peers,
+        place=place,
+        limits=config.limits,
+        storage=StorageSCP(storage, peers),
+        query=QuerySCP(Query(index, config.query, retrieve_ae_title=config.ae_title), peers),
+        retrieve=RetrieveSCP(
+            Retrieve(
+                files=files,
+                index=index,
+                ae_title=config.ae_title,
+                settings=config.retrieve,
+                scu=config.scu,
+                transcode=transcode,
+            ),
+            peers,
+        ),
+    )
 
 
 def _accept(channel: WorkerChannel, acceptors: Sequence[Acceptor]) -> None:

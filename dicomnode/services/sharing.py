@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -17,6 +18,8 @@ log = structlog.get_logger()
 
 _TICK_S: Final = 0.05
 """Results are looked at this often; waking up for each would cost more than it tells."""
+_RETRY_AFTER_S: Final = 1.0
+"""Time for a destination to notice that associations which have ended are gone, and that it may take one more."""
 
 
 def send(
@@ -29,8 +32,8 @@ def send(
 ) -> Iterator[Sent | None]:
     """What becomes of each instance; None now and then, so that the caller can look at other things.
 
-    Exactly one `Sent` comes for each instance, unless ``stop`` ends it: then none comes for those that were not begun. When the
-    destination takes fewer associations than asked for, those that it takes carry everything.
+    Exactly one `Sent` comes for each instance, unless ``stop`` ends it: then none comes for those that were not begun. What was
+    to go over associations that the destination did not take goes over one at the end.
     """
     count = max(1, min(associations, len(instances)))
     shares = [instances[start::count] for start in range(count)]
@@ -49,10 +52,14 @@ def send(
         if stop() or not refused:
             return
         left = [instance for sender in refused for instance in sender.left]
-        if len(refused) == len(senders):
+        if len(senders) == 1:
             reason = refused[0].refusal
             yield from (Sent(instance, None, reason) for instance in left)
             return
+        retry_at = time.monotonic() + _RETRY_AFTER_S
+        while time.monotonic() < retry_at:
+            time.sleep(_TICK_S)
+            yield None
         shares = [left]
 
 
