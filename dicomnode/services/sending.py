@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -125,7 +126,9 @@ def _unsent(file: Candidate, reason: str) -> SentFile:
 
 
 def _is_other(path: Path) -> bool:
-    """Whether the file can be read, and is no DICOM file or a DICOMDIR."""
+    """Whether it can be looked at, and is no DICOM file or a DICOMDIR."""
+    if not path.is_file():
+        return path.exists()
     try:
         with path.open("rb") as file:
             head = file.read(_PREFIX_END)
@@ -140,9 +143,17 @@ def _dataset(path: Path, offset: int) -> memoryview:
 
 def _map(path: Path) -> mmap.mmap:
     try:
-        with path.open("rb") as file:
-            if not os.fstat(file.fileno()).st_size:
+        with open(path, "rb", opener=_opened) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise DatasetError("not a file", 0)
+            if not status.st_size:
                 raise DatasetError("not a DICOM file: it is empty", 0)
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror or error}", 0) from error
+
+
+def _opened(path: str, flags: int) -> int:
+    """A pipe that nobody writes to keeps nobody waiting."""
+    return os.open(path, flags | os.O_NONBLOCK)

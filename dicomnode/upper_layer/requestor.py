@@ -123,6 +123,8 @@ class RequestedAssociation(Association):
     dimse: _RequestorDIMSE
     messages: Answers
     agreements: Agreements | None = None
+    fault = ""
+    """Why it ended, when the peer neither released nor aborted it."""
 
     def __init__(
         self,
@@ -258,6 +260,7 @@ class _RequestorDUL(PulledDUL):
         except TimedOut:
             return  # whoever waits looks at his own clock
         except (Gone, Violation) as fault:
+            self._requested.fault = str(fault)
             if isinstance(fault, Violation):
                 pdu = A_ABORT_RQ()
                 pdu.source, pdu.reason_diagnostic = 2, fault.reason

@@ -105,7 +105,7 @@ def _response(association: RequestedAssociation, message_id: int) -> commands.Co
     deadline = time.monotonic() + timeout_s
     while messages.store_response is None:
         if not association.is_established:
-            raise Gone("it was aborted" if association.is_aborted else "it ended before the answer came")
+            raise Gone(association.fault or f"the peer {'aborted' if association.is_aborted else 'released'} it")
         if (left_s := deadline - time.monotonic()) <= 0:
             raise TimedOut(f"no answer within {timeout_s:g} s")
         association.dul.read(left_s)
