@@ -43,17 +43,14 @@ def decode_frame(uid: str, data: bytes, image: Image) -> tuple[Array, str]:
     """The cells of a compressed frame, little endian, and their Photometric Interpretation.
 
     Raises:
-        TranscodingError: the frame is corrupt, or none of this image.
+        TranscodingError: the frame is corrupt, or none of this image; the message follows on which frame it is.
     """
     try:
         array, precision, photometric = _DECODERS[uid](data, image)
     except (RuntimeError, ValueError, MemoryError) as error:  # the libraries' errors are RuntimeErrors
-        raise TranscodingError(f"a frame cannot be decoded: {error}") from error
-    planar_shape = (image.samples, image.rows, image.columns)
-    if array.shape != image.shape and array.shape == planar_shape:
-        array = np.moveaxis(array, 0, -1)
+        raise TranscodingError(f"cannot be decoded: {error}") from error
     if array.shape != image.shape:
-        raise TranscodingError(f"a frame decodes to {array.shape} in place of {image.shape}")
+        raise TranscodingError(f"decodes to {array.shape} in place of {image.shape}")
     return _in_cells(array, precision, image), photometric
 
 
@@ -84,7 +81,7 @@ def _in_cells(array: Array, precision: int, image: Image) -> Array:
     if array.dtype == target and precision == image.bits_allocated:
         return array
     if array.dtype.kind not in "iu" or precision > image.bits_allocated:
-        raise TranscodingError(f"a frame decodes to {array.dtype}, Bits Allocated is {image.bits_allocated}")
+        raise TranscodingError(f"decodes to {array.dtype}, Bits Allocated is {image.bits_allocated}")
     cells = array.astype(target)  # wraps around: the bits stay
     unused = np.array(image.bits_allocated - precision, target)
     return (cells << unused) >> unused if unused else cells

@@ -48,13 +48,11 @@ class Codestream:
         """Raise TranscodingError when this is no frame of the image."""
         if (self.rows, self.columns, self.components) != (image.rows, image.columns, image.samples):
             raise TranscodingError(
-                f"a frame of {self.columns} x {self.rows} pixels of {self.components} samples in an image of "
+                f"is one of {self.columns} x {self.rows} pixels of {self.components} samples in an image of "
                 f"{image.columns} x {image.rows} of {image.samples}"
             )
         if self.precision > image.bits_allocated:
-            raise TranscodingError(
-                f"a frame has {self.precision} bits a sample, Bits Allocated is {image.bits_allocated}"
-            )
+            raise TranscodingError(f"has {self.precision} bits a sample, Bits Allocated is {image.bits_allocated}")
 
 
 def read_jpeg(data: bytes) -> Codestream:
@@ -64,7 +62,7 @@ def read_jpeg(data: bytes) -> Codestream:
         TranscodingError: it is none, or it is cut off.
     """
     if _END_OF_IMAGE not in data[-_END_WITHIN_BYTES:]:
-        raise TranscodingError("a frame is cut off: its codestream has no end marker")
+        raise TranscodingError("is cut off: its codestream has no end marker")
     pos = 2
     is_rgb: bool | None = None
     while data[:2] == b"\xff\xd8" and pos + 4 <= len(data) and data[pos] == 0xFF:  # noqa: PLR2004 - every marker begins so
@@ -93,7 +91,7 @@ def read_jpeg(data: bytes) -> Codestream:
         elif marker == _APP0 and segment[:4] == b"JFIF" and is_rgb is None:
             is_rgb = False
         pos += 2 + int.from_bytes(data[pos + 2 : pos + 4], "big")
-    raise TranscodingError("a frame is no JPEG codestream")
+    raise TranscodingError("is no JPEG codestream")
 
 
 def read_jpeg_2000(data: bytes) -> Codestream:
@@ -106,7 +104,7 @@ def read_jpeg_2000(data: bytes) -> Codestream:
     start = head.find(_J2K_START)
     siz = head[start : start + _SIZ_BYTES]
     if start < 0 or len(siz) < _SIZ_BYTES:
-        raise TranscodingError("a frame is no JPEG 2000 codestream")
+        raise TranscodingError("is no JPEG 2000 codestream")
     x_size, y_size, x_offset, y_offset = (int.from_bytes(siz[at : at + 4], "big") for at in (8, 12, 16, 20))
     return Codestream(
         rows=y_size - y_offset,

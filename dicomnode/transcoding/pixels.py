@@ -110,11 +110,18 @@ def _decoded(scanned: ScannedDataset, uid: str, item: Item, image: Image) -> tup
     elif extended := scanned.value(_EXTENDED_OFFSET_TABLE, item):
         offsets = struct.unpack(f"<{len(extended) // 8}Q", extended[: len(extended) // 8 * 8])
     encoded = encoded_frames(data, fragments, image.frames, offsets)
-    first, photometric = decode_frame(uid, next(encoded), image)
+
+    def decoded(number: int, frame: bytes) -> tuple[Array, str]:
+        try:
+            return decode_frame(uid, frame, image)
+        except TranscodingError as error:
+            raise TranscodingError(f"frame {number} {error}") from error
+
+    first, photometric = decoded(1, next(encoded))
 
     def rest() -> Iterator[Array]:
         for number, frame in enumerate(encoded, 2):
-            array, its_photometric = decode_frame(uid, frame, image)
+            array, its_photometric = decoded(number, frame)
             if its_photometric != photometric:
                 raise TranscodingError(f"frame {number} is {its_photometric}, the first is {photometric}")
             yield array

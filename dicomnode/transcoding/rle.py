@@ -26,20 +26,20 @@ def decode_rle(data: bytes, image: Image) -> NDArray[np.generic]:
     cell_bytes = image.bits_allocated // 8
     count = cell_bytes * image.samples
     if len(data) < _HEADER.size:
-        raise TranscodingError("a frame is cut off: it has no RLE header")
+        raise TranscodingError("is cut off: it has no RLE header")
     segments, *offsets = _HEADER.unpack_from(data)
     if segments != count:
-        raise TranscodingError(f"a frame has {segments} RLE segments in place of {count}")
+        raise TranscodingError(f"has {segments} RLE segments in place of {count}")
     pixels = image.rows * image.columns
     planes = np.empty((pixels, image.samples, cell_bytes), np.uint8)
     ends = [*offsets[1:count], len(data)]
     for number, (start, end) in enumerate(zip(offsets, ends, strict=False)):
         if not _HEADER.size <= start < end <= len(data):
-            raise TranscodingError("a frame's RLE segments do not follow each other")
+            raise TranscodingError("has RLE segments that do not follow each other")
         plane = imagecodecs.packbits_decode(data[start:end])
         # an odd segment is padded with a zero byte, which can be read as one more run of zeros
         if len(plane) < pixels or plane[pixels:].strip(b"\0"):
-            raise TranscodingError(f"a frame's RLE segment holds {len(plane)} pixels in place of {pixels}")
+            raise TranscodingError(f"has an RLE segment of {len(plane)} pixels in place of {pixels}")
         sample, byte = divmod(number, cell_bytes)
         planes[:, sample, cell_bytes - 1 - byte] = np.frombuffer(plane, np.uint8, pixels)  # most significant first
     return planes.view(f"<u{cell_bytes}").reshape(image.shape)

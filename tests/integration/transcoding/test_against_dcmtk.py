@@ -46,6 +46,7 @@ PICTURES = {
     "gray 16": image(_smooth((64, 50), 0, 65535, "<u2")),
     "signed 16": image(_smooth((64, 50), -3000, 3000, "<i2")),
     "colour": image(_smooth((40, 31, 3), 0, 255, "u1")),
+    "colour 3 x 3": image(_random.integers(0, 256, (3, 3, 3)).astype("u1")),
     "frames": image(_smooth((64, 50), 0, 4095, "<u2").reshape(4, 16, 50), frames=4, BitsStored=12),
 }
 ENCODINGS = [
@@ -53,7 +54,7 @@ ENCODINGS = [
     *(("dcmcjpeg", option, name) for option in ("+eb", "+ee") for name in ("gray 8", "colour")),
     *(("dcmcjpeg", option, "colour") for option in ("+eb +cr", "+eb +s2", "+eb +n1")),
     ("dcmcjpeg", "+ee", "gray 12"),
-    *(("dcmcjpls", option, name) for option in ("+el", "+el +iv", "+el +il") for name in PICTURES),
+    *(("dcmcjpls", option, name) for option in ("+el +is", "+el +il", "+el +in") for name in PICTURES),
     *(("dcmcjpls", "+en", name) for name in PICTURES if name != "signed 16"),  # which DCMTK does not encode
     *(("dcmcrle", "", name) for name in PICTURES),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pydicom
@@ -73,9 +73,14 @@ def image(pixels: NDArray[Any], *, frames: int = 1, **changes: Any) -> bytes:
     return encode(dataset, EXPLICIT_VR_LITTLE_ENDIAN)
 
 
-def encapsulated(frames: list[bytes], *, per_frame: int = 1, table: bool = True, **changes: Any) -> bytes:
-    """A data set of 8-bit gray 4 x 4 pixels in these encoded frames; ``changes`` override attributes."""
-    dataset = parsed(image(np.zeros((4, 4), np.uint8), **changes))
+GRAY: Final = np.zeros((4, 4), np.uint8)
+
+
+def encapsulated(
+    frames: list[bytes], *, pixels: NDArray[Any] = GRAY, per_frame: int = 1, table: bool = True, **changes: Any
+) -> bytes:
+    """A data set of pixels such as ``pixels`` in these encoded frames; ``changes`` override attributes."""
+    dataset = parsed(image(pixels, **changes))
     dataset["PixelData"].value = encapsulate(frames, fragments_per_frame=per_frame, has_bot=table)
     dataset["PixelData"].is_undefined_length = True
     return encode(dataset, EXPLICIT_VR_LITTLE_ENDIAN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import jpeg_ls
 import numpy as np
 import pydicom
 import pytest
@@ -20,7 +21,7 @@ from dicomnode.dicom.transfer_syntax import (
 )
 from dicomnode.errors import TranscodingError
 from dicomnode.transcoding import can_transcode, transcode
-from dicomnode.transcoding.syntaxes import DECODED, JPEG_2000_LOSSLESS, RLE_LOSSLESS
+from dicomnode.transcoding.syntaxes import DECODED, JPEG_2000_LOSSLESS, JPEG_LS_LOSSLESS, RLE_LOSSLESS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -155,6 +156,18 @@ def test_an_odd_number_of_bytes_is_padded():
     assert out.PixelData == pixels.tobytes() + b"\0"
 
 
+def test_jpeg_ls_by_plane_comes_out_side_by_side():
+    pixels = np.zeros((40, 50, 3), np.uint8)
+    pixels[..., 1], pixels[0, :, 2], pixels[:, 0, 0] = 9, 7, 5
+    planes = np.moveaxis(pixels, -1, 0).tobytes()
+    frame = jpeg_ls.encode_pixel_data(
+        planes, rows=40, columns=50, samples_per_pixel=3, bits_stored=8, planar_configuration=1, lossy_error=0
+    )
+    content = encapsulated([bytes(frame)], pixels=pixels, PlanarConfiguration=1)
+    out = opened(to(content, JPEG_LS_LOSSLESS, EXPLICIT_VR_LITTLE_ENDIAN), EXPLICIT_VR_LITTLE_ENDIAN)
+    assert (out.PixelData, out.PlanarConfiguration) == (pixels.tobytes(), 0)
+
+
 FRAMES = [bytes(range(n, n + 16)) for n in (0, 50, 100)]
 
 
@@ -204,7 +217,7 @@ def test_another_number_of_frames_than_announced_is_refused(frames):
 @pytest.mark.parametrize(
     "change", [{"Rows": 5}, {"Columns": 3}, {"SamplesPerPixel": 3}, {"BitsAllocated": 16}, {"Rows": 0}]
 )
-@pytest.mark.parametrize("wanted", [RLE_LOSSLESS, JPEG_2000_LOSSLESS, "1.2.840.10008.1.2.4.80"])
+@pytest.mark.parametrize("wanted", [RLE_LOSSLESS, JPEG_2000_LOSSLESS, JPEG_LS_LOSSLESS])
 def test_frames_of_another_size_than_announced_are_refused(change, wanted):
     coded = to(image(np.arange(16, dtype=np.uint8).reshape(4, 4)), EXPLICIT_VR_LITTLE_ENDIAN, wanted)
     dataset = parsed(coded)
@@ -280,7 +293,7 @@ def test_every_decoded_syntax_is_told(source):
 
 SMALL = {
     uid: to(image(np.arange(64, dtype=np.uint8).reshape(8, 8)), EXPLICIT_VR_LITTLE_ENDIAN, uid)
-    for uid in (RLE_LOSSLESS, JPEG_2000_LOSSLESS, "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.201")
+    for uid in (RLE_LOSSLESS, JPEG_2000_LOSSLESS, JPEG_LS_LOSSLESS, "1.2.840.10008.1.2.4.201")
 } | {"1.2.840.10008.1.2.4.50": stored("SC_rgb_small_odd_jpeg.dcm")[0]}
 
 
