@@ -28,6 +28,9 @@ from dicomnode.services.candidates import candidates
 from dicomnode.services.importing import Imported, Importer, Mode, Outcome
 from dicomnode.services.storage import Storage
 
+MOST_SHOWN = 1000
+"""Files in the table at the end."""
+
 
 def _title(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
     try:
@@ -130,18 +133,22 @@ class _Summary:
 
     def __init__(self) -> None:
         self._counts: Counter[Outcome] = Counter()
-        self.troubles: list[Imported] = []
+        self._shown: list[Imported] = []
+        self.troubles = 0
 
     def add(self, imported: Imported) -> None:
         self._counts[imported.outcome] += 1
-        if not imported.is_well:
-            self.troubles.append(imported)
+        if imported.is_well:
+            return
+        self.troubles += 1
+        if len(self._shown) < MOST_SHOWN:
+            self._shown.append(imported)
 
     def show(self, duration_s: float) -> None:
-        if self.troubles:
-            table.show(
-                ("File", "Outcome", "Status", "What is wrong"), [_cells(one) for one in self.troubles], nothing=""
-            )
+        if self._shown:
+            table.show(("File", "Outcome", "Status", "What is wrong"), [_cells(one) for one in self._shown], nothing="")
+        if self.troubles > MOST_SHOWN:
+            click.echo(f"and {self.troubles - MOST_SHOWN} more: --report names them all")
         counts = [f"{self._counts[outcome]} {outcome}" for outcome in Outcome if self._counts[outcome]]
         files = self._counts.total()
         click.echo(
@@ -162,6 +169,7 @@ def _write(imported: Imported, *, report: IO[str] | None, as_json: bool) -> None
     )
     if report is not None:
         report.write(f"{line}\n")
+        report.flush()  # so much is told if this is killed
     if as_json:
         click.echo(line)
 

@@ -29,8 +29,8 @@ from dicomnode.index import Index
 from dicomnode.services.candidates import Candidate
 from dicomnode.services.storage import SOP_CLASS_UID, SOP_INSTANCE_UID, Fate, Intake, Storage
 
-THREADS: Final = 4
-"""More share a sync between more, but then Python itself is what they wait for."""
+THREADS: Final = 8
+"""So many share each sync; with more of them Python itself is what they wait for."""
 UNKNOWN_SOURCE: Final = "IMPORT"
 """Who is said to have sent a file that does not say it itself."""
 

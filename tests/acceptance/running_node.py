@@ -88,13 +88,17 @@ class RunningNode:
 
     def launch(self, *, wrapper: tuple[str, ...] = ()) -> None:
         """Start it without waiting."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(yaml.safe_dump(self.settings))
+        self.write_configuration()
         self._ready_before = len(self.events("node.ready"))
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [*wrapper, sys.executable, "-m", "dicomnode", "serve", self.config], stdout=log, stderr=log
             )
+
+    def write_configuration(self) -> None:
+        """Write what `launch` and the other commands read."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(yaml.safe_dump(self.settings))
 
     def wait_until_ready(self, timeout_s: float = 60.0) -> None:
         """Return once the node says that it is ready; fail with its log when it ends instead."""
