@@ -15,6 +15,8 @@ from dicomnode.dicom.value_representation import CHARACTERS, dictionary_vr
 
 _PLAIN_LENGTH: Final = 65
 """Longer values are made one by one: UIDs and what people read are shorter."""
+_FEW: Final = 8
+"""Rows that are not worth being turned into columns."""
 _REMEMBERED: Final = 2048
 """Elements that a row encoder keeps for each tag: those that are not made of ASCII text."""
 
@@ -71,6 +73,8 @@ class RowEncoder:
             return []
         if not self._columns:
             return [self._end.encode("latin_1")] * len(rows)
+        if len(rows) < _FEW:
+            return [self._dataset(row) for row in rows]
         by_column = list(zip(*rows, strict=True))
         parts = [part for index, column in self._columns for part in column.parts(by_column[index])]
         try:
@@ -81,7 +85,7 @@ class RowEncoder:
             return [self._dataset(row) for row in rows]
 
     def _dataset(self, row: Sequence[str | None]) -> bytes | None:
-        elements = [column.elements[row[index] or ""] for index, column in self._columns]
+        elements = [column.element(row[index] or "") for index, column in self._columns]
         whole = [element for element in elements if element is not None]
         return None if len(whole) < len(elements) else ("".join(whole) + self._end).encode("latin_1")
 
@@ -95,7 +99,7 @@ class _Column:
     """
 
     def __init__(self, tag: int, encoding: Encoding, before: str, shape: Shape) -> None:
-        self.elements = _Elements(tag, encoding, before, shape)
+        self._elements = _Elements(tag, encoding, before, shape)
         lengths = range(_PLAIN_LENGTH) if dictionary_vr(tag) in CHARACTERS else ()
         around = [self._around(length) for length in lengths]
         self._heads = [head for head, _ in around]
@@ -112,10 +116,17 @@ class _Column:
                 yield texts
                 yield map(self._pads.__getitem__, lengths)
                 return
-        yield map(self.elements.__getitem__, texts)
+        yield map(self._elements.__getitem__, texts)
+
+    def element(self, value: str) -> str | None:
+        """The element of one value; None where it cannot be expressed."""
+        length = len(value)
+        if length < len(self._heads) and value.isascii():
+            return self._heads[length] + value + self._pads[length]
+        return self._elements[value]
 
     def _around(self, length: int) -> tuple[str, str]:
-        element = self.elements.plain(b"x" * length)
+        element = self._elements.plain(b"x" * length)
         return (element, "") if not length else element.rpartition("x" * length)[::2]
 
 

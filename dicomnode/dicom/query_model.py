@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -151,6 +152,7 @@ def sop_class_of(model: Model, operation: Operation) -> str:
     return next(uid for uid, meant in SOP_CLASSES.items() if meant == (model, operation))
 
 
+@cache
 def levels_up_to(level: Level) -> tuple[Level, ...]:
     """``level`` and those above it, the nearest first."""
     levels = tuple(Level)

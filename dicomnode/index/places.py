@@ -90,15 +90,16 @@ class Places:
 
     def of(self, tag: int, level: Level) -> Place | None:
         """Where a query at ``level`` finds the attribute; None when the index does not keep it there."""
+        known = self._found.get((tag, level))
+        if known is not None:
+            return known
         at = level_of_key(tag, level, self._keys)
         if at is None:
             return None  # not remembered: a peer may ask for any number of these
-        key = (tag, level)
-        if key not in self._found:
-            column = _COLUMNS[at].get(tag)
-            expression = column or f"json_extract({TABLES[at]}.attributes, '$.\"{tag:08X}\"')"
-            self._found[key] = Place(at, self._keys[at][tag], expression, is_column=column is not None)
-        return self._found[key]
+        column = _COLUMNS[at].get(tag)
+        expression = column or f"json_extract({TABLES[at]}.attributes, '$.\"{tag:08X}\"')"
+        place = self._found[tag, level] = Place(at, self._keys[at][tag], expression, is_column=column is not None)
+        return place
 
 
 def joined(lowest: Level, highest: Level) -> str:
