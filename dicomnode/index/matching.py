@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -17,12 +18,12 @@ from dicomnode.dicom.keys import WILDCARD
 from dicomnode.dicom.matching import Matcher, matcher_of
 from dicomnode.dicom.person_name import group_patterns, has_several_groups, key_words, name_groups
 from dicomnode.dicom.query_model import levels_up_to
-from dicomnode.dicom.temporal import Interval, date_interval, time_interval
+from dicomnode.dicom.temporal import date_interval, time_interval
 from dicomnode.dicom.wildcards import as_glob, has_wildcard
 from dicomnode.index.functions import new_token
 from dicomnode.index.places import Place, Places
 
-_STUDY_DATE: Final = 0x00080020
+_STUDY_DATE: Final = "study.study_date"
 _PATIENT_NAME: Final = 0x00100010
 _NAME_COLUMNS: Final = ("patient.name_key", "patient.ideographic_key", "patient.phonetic_key")
 _PATIENT_ID: Final = 0x00100020
@@ -30,6 +31,7 @@ _JOINED_IN_COLUMN: Final = frozenset({0x00080061, 0x00080062})
 """Columns that hold several values."""
 _MOST_TERMS: Final = 50
 """Values of one key that are written into the statement: how long an expression may be is limited."""
+_REMEMBERED: Final = 512
 _MOST_WORDS: Final = 10
 _COMPARED_AS_TEXT: Final = WILDCARD - {"PN"} | {"AS", "UI"}
 
@@ -123,7 +125,7 @@ class _Writer:
         elif tag == _PATIENT_NAME:
             self._choice(key, options, self._name)
         elif place.vr in ("DA", "TM"):
-            self._choice(key, options, lambda value: self._within(tag, place, value))
+            self._choice(key, options, lambda value: self._within(place, value))
         elif tag in _JOINED_IN_COLUMN and not _has_wildcard(key):
             joined = f"'\\' || {text} || '\\'"
             self._choice(key, options, lambda value: f"instr({joined}, '\\' || {self._bind(value)} || '\\')")
@@ -133,13 +135,9 @@ class _Writer:
     def write_period(self, date: Place, date_key: str, time: Place, time_key: str) -> None:
         """Date and time ranges as one period, from the first time of the first day to the last time of the last."""
         days, times = date_interval(date_key), time_interval(time_key, may_pass_midnight=True)
-        day, at = f"replace({date.expression}, '.', '')", f"replace({time.expression}, ':', '')"
+        day, at = _comparable(date), _comparable(time)
         first_day, last_day, first, last = map(self._bind, (*days, *times))
-        self.terms.append(
-            f"{date.expression} BETWEEN {first_day} AND {last_day}"
-            if date.is_column
-            else f"{day} BETWEEN {first_day} AND {last_day}"
-        )
+        self.terms.append(f"{day} BETWEEN {first_day} AND {last_day}")
         self.terms.append(f"({day} > {first_day} OR {at} >= {first})")
         self.terms.append(f"({day} < {last_day} OR ({at} > '' AND {at} <= {last}))")
 
@@ -165,13 +163,9 @@ class _Writer:
             terms = [f"{column} <> '' AND {term}" for term in terms]  # as the index on it says
         return " OR ".join(f"({term})" for term in terms)
 
-    def _within(self, tag: int, place: Place, value: str) -> str:
-        if place.vr == "DA":
-            interval: Interval = date_interval(value)
-            text = place.expression if tag == _STUDY_DATE else f"replace({place.expression}, '.', '')"
-        else:
-            interval = time_interval(value, may_pass_midnight=True)
-            text = f"replace({place.expression}, ':', '')"
+    def _within(self, place: Place, value: str) -> str:
+        text = _comparable(place)
+        interval = date_interval(value) if place.vr == "DA" else time_interval(value, may_pass_midnight=True)
         if interval.first == interval.last:
             return f"{text} = {self._bind(interval.first)}"
         return f"{text} BETWEEN {self._bind(interval.first)} AND {self._bind(interval.last)}"
@@ -203,7 +197,9 @@ class _Writer:
 
     def _call(self, text: str, matcher: Matcher) -> None:
         token = new_token()
-        self.matchers[token] = matcher
+        self.matchers[token] = lru_cache(maxsize=_REMEMBERED)(
+            matcher
+        )  # the same few physicians and devices, over and over
         self.terms.append(f"matches({self._bind(token)}, {text})")
 
     def _bind(self, value: object) -> str:
@@ -214,6 +210,13 @@ class _Writer:
 
 def _has_wildcard(key: Key) -> bool:
     return key.vr in WILDCARD and any(map(has_wildcard, key.values))
+
+
+def _comparable(place: Place) -> str:
+    """A date or time without the signs of its old form (PS3.5 Section 6.2); Study Date is kept without."""
+    if place.vr == "TM":
+        return f"replace({place.expression}, ':', '')"
+    return place.expression if place.expression == _STUDY_DATE else f"replace({place.expression}, '.', '')"
 
 
 def _after(prefix: str) -> str:

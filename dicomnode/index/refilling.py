@@ -13,6 +13,7 @@ from dicomnode.index.hierarchy import Newcomer, fill_above, filled_up
 from dicomnode.index.texts import level_text, levels_of, levels_text
 from dicomnode.index.writer import Writer
 
+_INSTANCE_NUMBER: Final = 0x00200013
 _BATCH: Final = (
     "SELECT id, location FROM instance WHERE id > ? AND state IN ('accepted', 'quarantined') ORDER BY id LIMIT ?"
 )
@@ -83,5 +84,8 @@ def _fill(connection: sqlite3.Connection, row: int, attributes: Attributes) -> b
         changed = fuller != higher
         connection.execute("UPDATE instance SET higher_attributes = ? WHERE id = ?", (fuller, row))
     if own := filled_up(text, attributes.instance):
-        connection.execute("UPDATE instance SET attributes = ? WHERE id = ?", (level_text(own), row))
+        number = own.get(_INSTANCE_NUMBER, "")
+        connection.execute(
+            "UPDATE instance SET attributes = ?, instance_number = ? WHERE id = ?", (level_text(own), number, row)
+        )
     return changed or bool(own)
