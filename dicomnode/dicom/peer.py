@@ -43,7 +43,7 @@ def check_character_set(text: str) -> str:
     """
     chosen = character_set(text)
     if not chosen.known:
-        raise ValueError(f"{text!r} is no Specific Character Set, such as ISO_IR 100 or \\\\ISO 2022 IR 87")
+        raise ValueError(f"{text!r} is no Specific Character Set, such as ISO_IR 100 or \\ISO 2022 IR 87")
     return "\\".join(chosen.terms)
 
 

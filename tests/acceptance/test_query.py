@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from certificates import Authority
 from factories import ABSENT, ct, series, write
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 from raw_peer import A_ASSOCIATE_AC, COMMAND, LAST, P_DATA_TF, RawPeer, command, dataset_bytes, pdu, pdv
-from running_node import RunningNode, dcmtk, wait_for
+from running_node import RunningNode, dcmtk, free_port, wait_for
 
 from bench import synthetic
 
@@ -326,12 +327,30 @@ def test_log_tells_of_queries_without_their_values(node: RunningNode, tmp_path: 
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    """A node with one worker and many studies."""
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who signs the node's certificate."""
+    return Authority(tmp_path_factory.mktemp("authority"), "hospital")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[RunningNode]:
+    """A node with one worker and many studies; its second listener speaks TLS."""
     folder = tmp_path_factory.mktemp("large") / "node"
     synthetic.fill(folder / "data", MANY)
     (folder / "data").chmod(0o700)
-    with RunningNode(folder, processes={"workers": 1}, upper_layer={"send_timeout_s": 2}) as running:
+    server, plain = authority.issue("node"), free_port()
+    listeners = [
+        {"host": "127.0.0.1", "port": plain},
+        {
+            "host": "127.0.0.1",
+            "port": free_port(),
+            "tls": {"certificate": str(server.certificate), "private_key": str(server.key)},
+        },
+    ]
+    with RunningNode(
+        folder, processes={"workers": 1}, upper_layer={"send_timeout_s": 2}, listeners=listeners
+    ) as running:
+        running.port = plain
         yield running
 
 
@@ -341,6 +360,19 @@ def test_cancelled_query_ends_as_such(large: RunningNode, tmp_path: Path) -> Non
     assert 5 <= len(answer.pending) < MANY
     [line] = wait_for(lambda: large.events("query.answered", status="FE00"), what="the log's line")
     assert 5 <= line["matches"] < MANY
+
+
+def test_every_match_comes_over_tls(large: RunningNode, authority: Authority) -> None:
+    port = large.settings["listeners"][1]["port"]
+    done = dcmtk(
+        "findscu", "-v", "-S", "+tla", "+cf", authority.certificate, "-aec", "DICOMNODE", "-k", "QueryRetrieveLevel=STUDY",
+        "-k", "StudyDate=20010101-20201231", "-k", "StudyInstanceUID", "localhost", str(port),
+    )  # fmt: skip
+    log = done.stdout + done.stderr
+    matches = re.findall(r"UI \[([0-9.]+)", log)
+    expected = [number for number in range(1, MANY + 1) if 1 <= number % 25 <= 20]
+    assert "Received Final Find Response (Success)" in log
+    assert matches == [synthetic.study_uid(number) for number in expected]
 
 
 def test_query_past_the_limit_says_so(tmp_path: Path) -> None:
