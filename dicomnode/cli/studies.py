@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from dicomnode.cli import configuration, table
-from dicomnode.index import StudyFilter, StudyRow
+from dicomnode.cli.instants import since
+from dicomnode.index import SeriesRow, StudyFilter, StudyRow
 
 ROWS = 100
 """Studies that a person is shown when nobody says how many."""
@@ -27,6 +28,15 @@ date = click.DateTime(["%Y-%m-%d", "%Y%m%d"])
 @click.option("--modality", metavar="CS", default="", help="Has a series of this Modality: CT, MR, US ...")
 @click.option("--from", "date_from", metavar="DATE", type=date, help="Study Date, this day or later: 2024-12-31.")
 @click.option("--to", "date_to", metavar="DATE", type=date, help="Study Date, this day or earlier.")
+@click.option("--description", metavar="TEXT", default="", help="Study Description; * stands for anything: '*head*'.")
+@click.option("--study-id", metavar="ID", default="", help="Study ID, exactly.")
+@click.option(
+    "--received-since",
+    metavar="TIME",
+    callback=since,
+    help="An instance came in this time: 90m, 24h, 7d; or after a date: 2024-12-31.",
+)
+@click.option("--series", "series_of", metavar="UID", default="", help="List the series of this study instead.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help=f"At most so many.  [{ROWS}; with --json: all]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @configuration.option
@@ -39,16 +49,22 @@ def studies(
     modality: str,
     date_from: datetime | None,
     date_to: datetime | None,
+    description: str,
+    study_id: str,
+    received_since: datetime | None,
+    series_of: str,
     limit: int | None,
     as_json: bool,
     config_path: Path | None,
 ) -> None:
-    """List the studies that the node holds, the last that arrived first; what is in quarantine is not among them.
+    """List the studies that the node holds, the one that began to arrive last first; what is in quarantine is not among them.
 
     \b
     dicomnode studies
     dicomnode studies --modality CT --from 2024-12-01
     dicomnode studies --patient-name 'Doe*' --json
+    dicomnode studies --received-since 24h
+    dicomnode studies --series 1.2.840.1
     """
     filters = StudyFilter(
         patient_id=patient_id,
@@ -58,9 +74,16 @@ def studies(
         modality=modality,
         date_from=f"{date_from:%Y%m%d}" if date_from else "",
         date_to=f"{date_to:%Y%m%d}" if date_to else "",
+        description=description,
+        study_id=study_id,
+        received_since=received_since,
     )
+    if series_of and filters != StudyFilter():
+        raise click.UsageError("--series stands alone")
     with configuration.open_index(configuration.read(config_path)) as index:
-        if as_json:
+        if series_of:
+            _show_series(index.series(series_of)[:limit], as_json=as_json)
+        elif as_json:
             for row in islice(index.studies(filters), limit):
                 click.echo(json.dumps(_as_json(row)))
         else:
@@ -87,6 +110,16 @@ def _show(rows: list[StudyRow], limit: int) -> None:
     table.show(columns, [_cells(row) for row in rows[:limit]], nothing="no study fits")
     if len(rows) > limit:
         click.echo(f"and more: --limit shows more than {limit}", err=True)
+
+
+def _show_series(rows: list[SeriesRow], *, as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(dataclasses.asdict(row)))
+        return
+    columns = ("Number", "Modality", "Description", "Instances", "Series Instance UID")
+    cells = [(row.series_number, row.modality, row.description, row.instances, row.series_instance_uid) for row in rows]
+    table.show(columns, cells, nothing="no such study")
 
 
 def _cells(row: StudyRow) -> tuple[object, ...]:

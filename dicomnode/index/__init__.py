@@ -7,6 +7,7 @@ from dicomnode.index.preparation import PrepareReport
 from dicomnode.index.quarantine import Quarantine, QuarantineEntry
 from dicomnode.index.removal import Holding, RemovedInstance, Scope
 from dicomnode.index.selection import StoredInstance
+from dicomnode.index.series import SeriesRow
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow
 
@@ -26,6 +27,7 @@ __all__ = [
     "QuarantineEntry",
     "RemovedInstance",
     "Scope",
+    "SeriesRow",
     "StoredInstance",
     "StudyFilter",
     "StudyRow",

@@ -21,6 +21,7 @@ from dicomnode.index.refusals import Refusals
 from dicomnode.index.removal import Removal
 from dicomnode.index.schema import QUARANTINED, REFUSED, WITHOUT_SERIES, Instance, Patient, Study, compiled
 from dicomnode.index.selection import StoredInstance, select
+from dicomnode.index.series import SeriesRow, series_of
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow, studies
 from dicomnode.index.writer import Writer
@@ -109,6 +110,14 @@ class Index:
             IndexUnavailableError: the index cannot be read.
         """
         return studies(self._connections, filters, limit)
+
+    def series(self, study_instance_uid: str) -> list[SeriesRow]:
+        """The series of a study, by Series Number.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        return series_of(self._connections, study_instance_uid)
 
     def find(self, identifier: Identifier, return_tags: Sequence[int]) -> Found:
         """The patients, studies, series or instances that match a query, with what the index has of ``return_tags``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +13,12 @@ from peewee import SQL, Node, fn
 
 from dicomnode.dicom.person_name import name_groups
 from dicomnode.index.database import Connections
-from dicomnode.index.keys import instant
+from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.schema import QUARANTINED, Instance, Patient, Study, bound, compiled
 
 _PAGE: Final = 500
+_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+"""As SQLite's lower() does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class StudyFilter:
         modality: of any of its series.
         date_from: Study Date YYYYMMDD, this day or later.
         date_to: this day or earlier.
+        description: of the study; ``*`` and ``?`` as in names, upper and lower case of ASCII letters are the same.
+        received_since: when its last instance came, then or later.
     """
 
     patient_id: str = ""
@@ -37,6 +42,9 @@ class StudyFilter:
     modality: str = ""
     date_from: str = ""
     date_to: str = ""
+    study_id: str = ""
+    description: str = ""
+    received_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,9 @@ _CONDITIONS: Final[dict[str, Node]] = {
     "modality": SQL("instr('\\' || modalities_in_study || '\\', '\\' || :modality || '\\')"),
     "date_from": Study.study_date >= bound("date_from"),
     "date_to": Study.study_date.between(SQL("'0'"), bound("date_to")),
+    "study_id": Study.study_id == bound("study_id"),
+    "description": SQL("lower(study_description) GLOB :description"),
+    "received_since": Study.last_received_at >= bound("received_since"),
 }
 _KEYS: Final = Study.select(Study.id).join(Patient).order_by(Study.id.desc()).limit(bound("limit"))
 _ROWS: Final = compiled(
@@ -114,7 +125,11 @@ def studies(connections: Connections, filters: StudyFilter, limit: int) -> Itera
     values: dict[str, Any] = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name)}
     which = compiled(_KEYS.where(*(_CONDITIONS[name] for name in values)) if values else _KEYS)
     if filters.patient_name:
-        values["patient_name"] = _pattern(filters.patient_name)
+        values["patient_name"] = _pattern(name_groups(filters.patient_name)[0])
+    if filters.description:
+        values["description"] = _pattern(filters.description.translate(_LOWER))
+    if filters.received_since:
+        values["received_since"] = microseconds(filters.received_since)
     with connections.reading() as connection:
         keys = [key for (key,) in connection.execute(which, {**values, "limit": limit})]
     for start in range(0, len(keys), _PAGE):
@@ -124,9 +139,9 @@ def studies(connections: Connections, filters: StudyFilter, limit: int) -> Itera
             yield _study(row)
 
 
-def _pattern(name: str) -> str:
+def _pattern(text: str) -> str:
     """As GLOB reads it: a bracket would begin a set of characters."""
-    return name_groups(name)[0].replace("[", "[[]")
+    return text.replace("[", "[[]")
 
 
 def _study(row: tuple[Any, ...]) -> StudyRow:

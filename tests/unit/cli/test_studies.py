@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,16 @@ def filled(node_folder: NodeFolder) -> NodeFolder:
     for _ in range(2):
         node_folder.receive(ct(StudyInstanceUID=study, SeriesInstanceUID=series, PatientID="P1", StudyDate="20240102"))
     node_folder.receive(
-        ct(PatientID="P2", PatientName="Roe^Ann", StudyDate="20240203", AccessionNumber="A2", Modality="MR"), "MR1"
+        ct(
+            PatientID="P2",
+            PatientName="Roe^Ann",
+            StudyDate="20240203",
+            AccessionNumber="A2",
+            Modality="MR",
+            StudyDescription="Thorax [1]b",
+            StudyID="S2",
+        ),
+        "MR1",
     )
     node_folder.receive(ct(PatientID=ABSENT))
     return node_folder
@@ -56,6 +66,14 @@ def test_lists_accepted_studies_the_last_first(filled: NodeFolder) -> None:
         ("--from", "2024-01-03", ["P2"]),
         ("--to", "20240102", ["P1"]),
         ("--limit", "1", ["P2"]),
+        ("--description", "*HEAD*", ["P1"]),
+        ("--description", "head", ["P1"]),
+        ("--description", "thorax [1]?", ["P2"]),
+        ("--description", "hea", []),
+        ("--study-id", "S2", ["P2"]),
+        ("--received-since", "1h", ["P2", "P1"]),
+        ("--received-since", "2w", ["P2", "P1"]),
+        ("--received-since", "2999-12-31", []),
     ],
 )
 def test_filters(filled: NodeFolder, option: str, value: str, patients: list[str]) -> None:
@@ -65,6 +83,37 @@ def test_filters(filled: NodeFolder, option: str, value: str, patients: list[str
 def test_study_by_its_uid(filled: NodeFolder) -> None:
     uid = rows(filled)[1]["study_instance_uid"]
     assert [row["patient_id"] for row in rows(filled, "--study", uid)] == ["P1"]
+
+
+def test_received_since_looks_at_the_last_instance(filled: NodeFolder) -> None:
+    last = max(datetime.fromisoformat(row["last_received_at"]) for row in rows(filled)).astimezone()
+    after = (last + timedelta(seconds=1)).strftime("%Y-%m-%d %H:%M:%S")
+    assert rows(filled, "--received-since", after) == []
+    before = (last - timedelta(seconds=60)).strftime("%Y-%m-%dT%H:%M:%S")
+    assert [row["patient_id"] for row in rows(filled, "--received-since", before)] == ["P2", "P1"]
+
+
+def test_series_of_a_study(filled: NodeFolder) -> None:
+    uid = rows(filled)[1]["study_instance_uid"]
+    (series,) = rows(filled, "--series", uid)
+    assert (series["series_number"], series["modality"], series["description"], series["instances"]) == (
+        "1",
+        "CT",
+        "Axial",
+        2,
+    )
+    shown = filled.run("studies", "--series", uid).stdout
+    assert series["series_instance_uid"] in shown
+    assert "no such study" in filled.run("studies", "--series", "1.9").stdout
+
+
+def test_series_stand_alone(filled: NodeFolder) -> None:
+    assert filled.run("studies", "--series", "1.9", "--modality", "CT").exit_code == 2
+
+
+@pytest.mark.parametrize("value", ["yesterday", "24", "-1h", "999999w", "2024-13-01"])
+def test_wrong_time_is_wrong_usage(node_folder: NodeFolder, value: str) -> None:
+    assert node_folder.run("studies", f"--received-since={value}").exit_code == 2
 
 
 def test_person_sees_a_table(filled: NodeFolder) -> None:
