@@ -291,7 +291,7 @@ def _log(
     counts = course.tally.counts
     fields: dict[str, object] = {
         "kind": str(request.kind),
-        "level": str(selection.level),
+        "query_level": str(selection.level),
         "calling_ae_title": request.sender.calling_ae_title,
         "peer": request.sender.peer,
         "destination": destination or request.sender.peer,
