@@ -15,6 +15,7 @@ _END_OF_IMAGE: Final = b"\xff\xd9"
 _END_WITHIN_BYTES: Final = 64
 """After the end marker stands nothing but padding."""
 _START_OF_FRAME: Final = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
+_FRAME_BYTES: Final = 6
 _LOSSLESS: Final = 0xC3
 _APP0: Final = 0xE0
 _APP14: Final = 0xEE
@@ -74,7 +75,8 @@ def read_jpeg(data: bytes) -> Codestream:
             pos += 2
             continue
         segment = data[pos + 4 : pos + 2 + int.from_bytes(data[pos + 2 : pos + 4], "big")]
-        if marker in _START_OF_FRAME and len(segment) >= 6 + 3 * segment[5]:
+        is_frame = marker in _START_OF_FRAME and len(segment) >= _FRAME_BYTES
+        if is_frame and len(segment) >= _FRAME_BYTES + 3 * segment[_FRAME_BYTES - 1]:
             ids = segment[6::3]
             return Codestream(
                 rows=int.from_bytes(segment[1:3], "big"),

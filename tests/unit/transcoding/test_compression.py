@@ -86,6 +86,14 @@ def test_bits_beyond_bits_stored_are_not_lost_silently():
         to(content, EXPLICIT_VR_LITTLE_ENDIAN, JPEG_2000_LOSSLESS)
 
 
+@pytest.mark.parametrize("wanted", [JPEG_LS_LOSSLESS, JPEG_2000_LOSSLESS, HTJ2K_LOSSLESS])
+def test_cells_of_32_bits_are_for_rle_only(wanted):
+    content = image(np.array([[1, 0xFFFFFFFF]], "<u4"))
+    assert opened(round_trip(content, RLE_LOSSLESS), EXPLICIT_VR_LITTLE_ENDIAN).PixelData == parsed(content).PixelData
+    with pytest.raises(TranscodingError, match="32 Bits Allocated"):
+        to(content, EXPLICIT_VR_LITTLE_ENDIAN, wanted)
+
+
 def test_the_next_syntax_is_taken_where_one_cannot_hold_the_pixels():
     content = image(np.array([[0xF001, 0x1234]], "<u2"), BitsStored=12)
     uid, _ = transcode(memoryview(content), EXPLICIT_VR_LITTLE_ENDIAN, [JPEG_2000_LOSSLESS, RLE_LOSSLESS])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import imagecodecs
 import jpeg_ls
 import numpy as np
 import pydicom
@@ -247,6 +248,32 @@ def test_a_frame_that_is_cut_off_is_refused(name, part):
     dataset["PixelData"].is_undefined_length = True
     with pytest.raises(TranscodingError):
         to(encode(dataset, EXPLICIT_VR_LITTLE_ENDIAN), source, EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def test_frames_of_different_colours_are_refused():
+    """The attributes can tell only one Photometric Interpretation."""
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    frames = [
+        bytes(imagecodecs.jpeg8_encode(pixels)),
+        bytes(imagecodecs.jpeg8_encode(pixels, lossless=True, predictor=1)),
+    ]
+    content = encapsulated(frames, pixels=pixels, NumberOfFrames="2", PhotometricInterpretation="YBR_FULL")
+    with pytest.raises(TranscodingError, match="frame 2 is YBR_FULL, the first is RGB"):
+        to(content, "1.2.840.10008.1.2.4.50", EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def test_pixel_data_without_any_item_is_refused():
+    content = encapsulated([rle(FRAMES[0])])
+    start = content.index(b"\xe0\x7f\x10\0") + 12
+    with pytest.raises(TranscodingError):
+        to(content[:start] + content[-8:], RLE_LOSSLESS, EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+@pytest.mark.parametrize(("rows", "frames"), [(65535, "1"), (8192, "4000")])
+def test_images_too_large_to_be_uncompressed_are_refused_before_they_are_decoded(rows, frames):
+    content = encapsulated([rle(FRAMES[0])], Rows=rows, Columns=rows, NumberOfFrames=frames)
+    with pytest.raises(TranscodingError, match="uncompressed"):
+        to(content, RLE_LOSSLESS, EXPLICIT_VR_LITTLE_ENDIAN)
 
 
 def test_native_pixels_under_an_encapsulated_syntax_are_refused():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -46,3 +47,20 @@ def test_no_room_for_the_file_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(Output.__init__, "__defaults__", (100,))
     with pytest.raises(TranscodingError, match=r"^there is no room"):
         to(image(np.zeros((32, 32), "<u2")), EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"), [(RLE_LOSSLESS, EXPLICIT_VR_LITTLE_ENDIAN), (EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS)]
+)
+def test_a_multiframe_image_takes_the_memory_of_a_few_frames(source, wanted, monkeypatch):
+    monkeypatch.setattr(Output.__init__, "__defaults__", (100_000,))
+    frame = np.random.default_rng(3).integers(0, 4000, (256, 256)).astype("<u2")
+    content = image(np.stack([frame] * 60), frames=60)
+    if source != EXPLICIT_VR_LITTLE_ENDIAN:
+        content = to(content, EXPLICIT_VR_LITTLE_ENDIAN, source)
+    transcode(memoryview(content), source, [wanted])  # what is loaded once does not count
+    tracemalloc.start()
+    transcode(memoryview(content), source, [wanted])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * frame.nbytes
