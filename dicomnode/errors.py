@@ -11,6 +11,7 @@ DicomNodeError
 │   └── IndexUnavailableError the index cannot be read or written now
 ├── TooManyMatchesError       a query matches more than one may (0xA700)
 ├── UnknownInstanceError      no such instance, study or quarantine entry
+├── NotSentError              an instance cannot be sent to this peer, but others can
 └── PeerError                 a peer could not be reached, or refused us
     └── NoContextError        it lets us in, but takes none of the presentation contexts that we propose
 
@@ -106,6 +107,10 @@ class TooManyMatchesError(DicomNodeError):
 
 class UnknownInstanceError(DicomNodeError):
     """What was asked for is not here."""
+
+
+class NotSentError(DicomNodeError):
+    """An instance cannot be sent to this peer: it cannot be read, or the peer does not take it; others can."""
 
 
 class PeerError(DicomNodeError):

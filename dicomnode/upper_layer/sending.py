@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from dicomnode.dicom.instance import StoreAnswer
@@ -29,12 +29,19 @@ _head = struct.Struct(">BxIIBB").pack
 
 
 def store(
-    association: RequestedAssociation, context_id: int, command: bytes, message_id: int, dataset: memoryview
+    association: RequestedAssociation,
+    context_id: int,
+    command: bytes,
+    message_id: int,
+    dataset: memoryview,
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> StoreAnswer:
     """The peer's answer to a C-STORE; each step has its deadline.
 
     Args:
         command: as `commands.store_request` makes it.
+        meanwhile: called when all has been sent, while the peer works on it.
 
     Raises:
         PeerError: there is none, and the association is over.
@@ -50,6 +57,7 @@ def store(
             dataset,
             DEFAULT_MAXIMUM_LENGTH if maximum_length is None else maximum_length,
         )
+        meanwhile()
         answer = commands.store_answer(_response(association, message_id))
     except (Gone, Violation) as fault:
         association.give_up()
