@@ -16,6 +16,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Final
 
+import structlog
 from blake3 import blake3
 
 from dicomnode.dicom.instance import Finding, StoreRequest
@@ -28,6 +29,8 @@ from dicomnode.files import FileInPlace, Files, is_in_place
 from dicomnode.index import Index
 from dicomnode.services.candidates import Candidate
 from dicomnode.services.storage import SOP_CLASS_UID, SOP_INSTANCE_UID, Fate, Intake, Storage
+
+log = structlog.get_logger()
 
 THREADS: Final = 8
 """So many share each sync; with more of them Python itself is what they wait for."""
@@ -166,6 +169,9 @@ class Importer:
             return Imported(candidate.path, Outcome.FAILED, reason=f"file cannot be read: {error.strerror}")
         except DatasetError as error:
             return Imported(candidate.path, Outcome.FAILED, reason=str(error))
+        except Exception as error:  # a bug that one file comes upon keeps no other from being taken in
+            log.exception("import.failed", file=str(candidate.path))
+            return Imported(candidate.path, Outcome.FAILED, reason=f"internal error: {type(error).__name__}")
 
     def _import(self, candidate: Candidate) -> Imported:
         path = candidate.path
@@ -182,6 +188,8 @@ class Importer:
                 imported = Imported(path, Outcome.ALREADY_HERE, meta.sop_instance_uid, 0)
             else:
                 request = self._request(path, meta)
+                if not (meta.dataset_offset or request.sop_instance_uid or candidate.is_named):
+                    return Imported(path, Outcome.SKIPPED)  # it only begins as a data set may
                 intake = (
                     self._in_place(path, meta, request)
                     if self._mode is Mode.IN_PLACE

@@ -174,8 +174,9 @@ def test_files_are_known_by_their_content(node: Node, tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("The UI of this program is old. CS, PN and so on.")
     (folder / "empty.dcm").touch()
     (folder / "noise.dcm").write_bytes(os.urandom(4096))
+    (folder / "like one.dcm").write_bytes(b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100" + bytes(1000))
     os.mkfifo(folder / "pipe")
-    assert sorted(outcomes(node.bring(folder))) == [Outcome.SKIPPED] * 4 + [Outcome.STORED]
+    assert sorted(outcomes(node.bring(folder))) == [Outcome.SKIPPED] * 5 + [Outcome.STORED]
 
 
 def test_named_file_that_is_no_dicom_fails(node: Node, tmp_path: Path) -> None:
