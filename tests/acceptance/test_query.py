@@ -15,7 +15,9 @@ from factories import ABSENT, ct, series, write
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from raw_peer import A_ASSOCIATE_AC, COMMAND, LAST, P_DATA_TF, RawPeer, command, dataset_bytes, pdu, pdv
 from running_node import RunningNode, dcmtk, free_port, wait_for
 
@@ -404,3 +406,46 @@ def test_who_does_not_read_his_answers_keeps_nobody_waiting(large: RunningNode, 
             lambda: large.events("association.aborted", calling_ae_title="SLEEPER"), what="the sleeper to be given up"
         )
     assert large.echoscu().returncode == 0
+
+
+# -- extended negotiation, which findscu does not speak ---------------------------------------------------------------------
+
+
+def ask(node: RunningNode, offered: bytes, query: Dataset) -> tuple[bytes | None, list[Dataset], int]:
+    """What the node agreed to, the matches, and the final status; the client is pynetdicom's."""
+    item = SOPClassExtendedNegotiation()
+    item.sop_class_uid, item.service_class_application_information = UID(STUDY_ROOT_FIND), offered
+    ae = AE("EXTENDED")
+    ae.add_requested_context(STUDY_ROOT_FIND, ExplicitVRLittleEndian)
+    association = ae.associate("127.0.0.1", node.port, ae_title="DICOMNODE", ext_neg=[item] if offered else [])
+    assert association.is_established
+    agreed = association.acceptor.sop_class_extended.get(UID(STUDY_ROOT_FIND))
+    answers = list(association.send_c_find(query, STUDY_ROOT_FIND))
+    association.release()
+    return agreed, [match for _, match in answers if match], int(answers[-1][0].Status)
+
+
+@pytest.mark.parametrize("time", ["first", "again"])  # what was agreed on is remembered
+def test_relational_query_where_it_was_negotiated(node: RunningNode, time: str) -> None:
+    query = Dataset()
+    query.QueryRetrieveLevel, query.PatientID, query.SeriesInstanceUID = "SERIES", "P1", ""
+    agreed, matches, status = ask(node, b"\x01\x00\x00\x01", query)
+    assert (agreed, status) == (b"\x01\x00\x00\x00", 0x0000)
+    assert sorted(match.SeriesInstanceUID for match in matches) == ["1.2.1.1", "1.2.1.2"]
+    assert {match.StudyInstanceUID for match in matches} == {"1.2.1"}
+    assert ask(node, b"", query)[2] == 0xA900
+
+
+def test_fuzzy_and_combined_date_and_time_where_they_were_negotiated(node: RunningNode) -> None:
+    query = Dataset()
+    query.QueryRetrieveLevel, query.StudyInstanceUID, query.PatientName = "STUDY", "", "jane doe"
+    assert ask(node, b"\x00\x00\x01", query)[1][0].StudyInstanceUID == "1.2.1"
+    assert ask(node, b"", query)[1] == []
+    query.PatientName, query.StudyDate, query.StudyTime = "", "20240101-20240215", "0900-1000"
+    assert [match.StudyInstanceUID for match in ask(node, b"", query)[1]] == ["1.2.1"]
+    query.StudyTime = "0900-2359"
+    query.StudyDate = "20240101-20240214"
+    assert len(ask(node, b"\x00\x01", query)[1]) == 1
+    query.StudyDate, query.StudyTime = "20240102-20240216", "2359-0001"  # until one minute past midnight
+    assert [match.StudyInstanceUID for match in ask(node, b"\x00\x01", query)[1]] == ["1.2.2"]
+    assert ask(node, b"", query)[2] == 0xA900
