@@ -116,6 +116,27 @@ class Files:
             raise StorageError(f"file cannot be read: {location}: {error}") from error
         return StoredDataset(meta, memoryview(mapped)[meta.dataset_offset :])
 
+    def dataset(self, location: str, offset: int, size_bytes: int) -> memoryview:
+        """The data set that begins at ``offset`` of the file at ``location``, mapped; the head of the file is not looked at.
+
+        Raises:
+            UnknownInstanceError: there is no such file.
+            StorageError: it cannot be read, or does not end where the data set does.
+        """
+        try:
+            descriptor = os.open(self._path(location), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            raise UnknownInstanceError(f"no file at {location}") from None
+        except (OSError, ValueError) as error:  # an empty file cannot be mapped
+            raise StorageError(f"file cannot be read: {location}: {error}") from error
+        if len(mapped) != offset + size_bytes:
+            raise StorageError(f"file has not the size that it was stored with: {location}")
+        return memoryview(mapped)[offset:]
+
     def has(self, location: str, size_bytes: int) -> bool:
         """Whether there is a file of this size at ``location``.
 

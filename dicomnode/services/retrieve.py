@@ -19,7 +19,7 @@ from dicomnode.dicom.outgoing import MoveOriginator, OutgoingInstance
 from dicomnode.dicom.peer import PeerSettings
 from dicomnode.dicom.status import is_success
 from dicomnode.dicom.sub_operations import SubOperations
-from dicomnode.errors import DicomNodeError, StorageError
+from dicomnode.errors import DicomNodeError
 from dicomnode.files import Files
 from dicomnode.index import Index, StoredInstance
 from dicomnode.scu.settings import ScuSettings
@@ -178,14 +178,12 @@ class _Stored:
         Raises:
             DicomNodeError: the file is gone, cut off or damaged.
         """
+        instance = self._instance
         try:
-            dataset = self._files.read(self._instance.location).dataset
-            if len(dataset) != self._instance.dataset_size_bytes:
-                raise StorageError(f"file has another size than it was stored with: {self._instance.location}")
+            return self._files.dataset(instance.location, instance.dataset_offset, instance.dataset_size_bytes)
         except DicomNodeError:
             self.is_damaged = True
             raise
-        return dataset
 
 
 class _Course:

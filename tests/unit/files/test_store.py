@@ -26,6 +26,28 @@ def test_reads_what_was_kept(node, receive, size_bytes):
     assert files.digest(kept.location) == blake3(dataset).digest()
 
 
+def test_data_set_is_found_by_its_place_alone(node, receive):
+    files = node.open()
+    kept = receive(files, b"some bytes").keep(STUDY, "1.2.3", CT)
+    assert bytes(files.dataset(kept.location, kept.dataset_offset, kept.dataset_size_bytes)) == b"some bytes"
+
+
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_data_set_of_another_size_is_refused(node, receive, difference):
+    files = node.open()
+    kept = receive(files, b"some bytes").keep(STUDY, "1.2.3", CT)
+    with pytest.raises(StorageError, match="size"):
+        files.dataset(kept.location, kept.dataset_offset, kept.dataset_size_bytes + difference)
+
+
+def test_data_set_of_a_missing_file_is_an_unknown_instance(node, receive):
+    files = node.open()
+    kept = receive(files, b"some bytes").keep(STUDY, "1.2.3", CT)
+    (node.root / kept.location).unlink()
+    with pytest.raises(UnknownInstanceError):
+        files.dataset(kept.location, kept.dataset_offset, kept.dataset_size_bytes)
+
+
 def test_data_set_that_is_being_read_may_be_removed(node, receive):
     files = node.open(durable=True)
     kept = receive(files, b"some bytes").keep(STUDY, "1.2.3", CT)
