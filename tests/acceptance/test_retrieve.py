@@ -223,9 +223,9 @@ def test_one_line_tells_what_became_of_it(archive: Archive, tmp_path: Path) -> N
         move(archive.node, "-S", QueryRetrieveLevel="STUDY", StudyInstanceUID=archive.studies["head"])
     [line] = archive.node.events("retrieve.completed")
     expected = sum(len(dataset_bytes(archive.files[uid])) for uid in archive.of(PatientID="P1"))
-    assert {key: line[key] for key in ("kind", "level", "calling_ae_title", "peer", "destination", "status")} == {
+    assert {key: line[key] for key in ("kind", "query_level", "calling_ae_title", "peer", "destination", "status")} == {
         "kind": "C-MOVE",
-        "level": "STUDY",
+        "query_level": "STUDY",
         "calling_ae_title": "CALLER",
         "peer": "caller",
         "destination": "viewer",
