@@ -114,6 +114,8 @@ def retrieve(
                 is_cancelled=is_cancelled,
             )
         outcome = _follow(responses, fetching)
+    if fetching is not None:
+        fetching.folder.sync()
     _report(outcome, fetching, destination or target, as_json=as_json)
     why = _why_failed(outcome, fetching)
     if why:

@@ -1,4 +1,8 @@
-"""Part 10 files for people, outside the data folder: ``<study>/<series>/<SOP instance>.dcm``, each there whole or not at all."""
+"""Part 10 files for people, outside the data folder: ``<study>/<series>/<SOP instance>.dcm``, each there whole or not at all.
+
+A file is on the disk before it gets its name. The names are there when `ExportFolder.sync` has returned; until then a power loss
+may take them, and whoever sent the instances still has them.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +50,7 @@ class ExportFolder:
         """
         self.root = root
         self._numbers = itertools.count(1)
+        self._unsynced: set[Path] = set()
         try:
             make_folder(root)
         except OSError as error:
@@ -54,14 +59,41 @@ class ExportFolder:
     def receive(self, request: StoreRequest) -> ExportedFile:
         """Where the bytes of the data set of ``request`` go; never raises, what fails is told when the file is kept."""
         name = self.root / f".{os.getpid()}-{next(self._numbers)}{UNFINISHED_SUFFIX}"
-        return ExportedFile(self.root, name, request)
+        return ExportedFile(self, name, request)
+
+    def name(self, file: IncomingFile, place: Place) -> Path:
+        """Give a file that is on the disk its name.
+
+        Raises:
+            OSError: it gets none.
+        """
+        folder = self.root / place.study_instance_uid / place.series_instance_uid
+        path = folder / f"{place.sop_instance_uid}.dcm"
+        if folder not in self._unsynced:
+            make_folder(folder)
+            self._unsynced |= {folder, folder.parent, self.root}
+        file.move(str(path))
+        return path
+
+    def sync(self) -> None:
+        """Have all names on the disk.
+
+        Raises:
+            StorageError: they are not.
+        """
+        try:
+            for folder in self._unsynced:
+                sync_folder(folder)
+        except OSError as error:
+            raise storage_error(error) from error
+        self._unsynced.clear()
 
 
 class ExportedFile:
     """A file under a temporary name, until it is kept or discarded."""
 
-    def __init__(self, root: Path, name: Path, request: StoreRequest) -> None:
-        self._root = root
+    def __init__(self, folder: ExportFolder, name: Path, request: StoreRequest) -> None:
+        self._folder = folder
         self._error: OSError | None = None
         self._file: IncomingFile | None = None
         head = file_meta(
@@ -94,21 +126,16 @@ class ExportedFile:
         return self._written().map()
 
     def keep(self, place: Place) -> Path:
-        """Give the file its name, durably.
+        """Bring the file to the disk, and give it its name.
 
         Raises:
             StorageError: it could not be written, or gets no name; nothing of it is kept.
         """
         assert place.is_safe
         file = self._written()
-        folder = self._root / place.study_instance_uid / place.series_instance_uid
-        path = folder / f"{place.sop_instance_uid}.dcm"
         try:
             file.sync()
-            make_folder(folder)
-            Path(file.path).rename(path)
-            for parent in (folder, folder.parent, self._root):
-                sync_folder(parent)
+            path = self._folder.name(file, place)
         except OSError as error:
             raise storage_error(error) from error
         file.close()

@@ -55,11 +55,13 @@ def ask(
     *,
     answer_s: float,
     is_cancelled: Callable[[], bool],
+    end_s: float | None = None,
 ) -> Iterator[Response]:
     """Send ``request``, and each response to it as it comes; the last one is the only one that is not pending.
 
     Args:
-        answer_s: how long the peer may be silent; and how long it may take to end after a C-CANCEL.
+        answer_s: how long the peer may be silent.
+        end_s: how long it may take to end after a C-CANCEL; ``answer_s`` unless it is given.
         is_cancelled: asked before each response and while none comes; once it says so a C-CANCEL goes out.
 
     Raises:
@@ -76,7 +78,7 @@ def ask(
             cancel = C_CANCEL()
             cancel.MessageIDBeingRespondedTo = MESSAGE_ID
             association.dimse.send_msg(cancel, context_id)
-            deadline, is_cancelling = time.monotonic() + answer_s, True
+            deadline, is_cancelling = time.monotonic() + (answer_s if end_s is None else end_s), True
         received_bytes = association.connection.received_bytes
         _, message = association.dimse.get_msg(block=True)
         if message is not None:
@@ -91,8 +93,8 @@ def ask(
             deadline = time.monotonic() + answer_s
         elif time.monotonic() > deadline:
             association.give_up()
-            what = "end after C-CANCEL" if is_cancelling else "response"
-            raise PeerError(f"no {what} from {association.acceptor.ae_title} within {answer_s:g} s")
+            what = "no end after C-CANCEL" if is_cancelling else f"no response within {answer_s:g} s"
+            raise PeerError(f"{what} from {association.acceptor.ae_title}")
 
 
 def _response(association: RequestedAssociation, request: Request, message: object) -> Response:

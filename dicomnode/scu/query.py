@@ -21,7 +21,7 @@ from dicomnode.dicom.scanned import ScannedDataset
 from dicomnode.errors import NoContextError, PeerError
 from dicomnode.scu.answers import told
 from dicomnode.scu.association import open_association
-from dicomnode.scu.dialogue import ask
+from dicomnode.scu.dialogue import Response, ask
 from dicomnode.scu.negotiation import RELATIONAL, UNCOMPRESSED, accepted_context, relational, released
 from dicomnode.scu.settings import ScuSettings
 from dicomnode.upper_layer.requestor import RequestedAssociation
@@ -29,6 +29,8 @@ from dicomnode.upper_layer.requestor import RequestedAssociation
 log = structlog.get_logger()
 
 _MEDIUM_PRIORITY: Final = 0
+_END_S: Final = 10.0
+"""For a peer to end a query after a C-CANCEL; some never look for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,11 @@ def matches(
     def is_enough() -> bool:
         return (limit is not None and count >= limit) or is_cancelled()
 
-    for response in ask(association, context, request, answer_s=settings.answer_timeout_s, is_cancelled=is_enough):
+    end_s = min(settings.answer_timeout_s, _END_S)
+    responses = ask(
+        association, context, request, answer_s=settings.answer_timeout_s, is_cancelled=is_enough, end_s=end_s
+    )
+    for response in _until_enough(responses, is_enough):
         if response.is_pending and not response.identifier:
             without_identifier += 1
         elif response.is_pending:
@@ -130,6 +136,16 @@ def matches(
             raise PeerError(f"C-FIND answered by {association.acceptor.ae_title} with {told(C_FIND, response)}")
     if without_identifier:
         log.warning("query.matches_without_identifier", matches=without_identifier)
+
+
+def _until_enough(responses: Iterator[Response], is_enough: Callable[[], bool]) -> Iterator[Response]:
+    """The responses; a peer that does not end when it is asked to is left, for nothing more is wanted of it."""
+    try:
+        yield from responses
+    except PeerError as error:
+        if not is_enough():
+            raise
+        log.warning("query.not_cancelled", reason=str(error))
 
 
 def _check_relational(association: RequestedAssociation, sop_class_uid: str) -> None:

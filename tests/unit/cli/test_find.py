@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,46 @@ def test_peer_is_asked_to_stop_past_the_limit(tmp_path: Path) -> None:
     assert answers.is_cancelled.is_set()
 
 
+def test_peer_that_does_not_stop_is_left(tmp_path: Path) -> None:
+    is_over = threading.Event()
+
+    def answers(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        for number in range(4):
+            yield PENDING, study(StudyInstanceUID=f"1.{number}")
+        is_over.wait(30)
+        yield 0x0000, None
+
+    with peer(answers) as address:
+        done = find(tmp_path, address, "--json", "--limit", "3", "--timeout", "0.5")
+        is_over.set()
+    assert done.exit_code == 0
+    assert [line[0] for line in done.stdout.splitlines()].count("{") == 3
+    assert "and more" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [b"\x08\x00", b"no data set at all", b"\xff" * 64, b"\x08\x00\x05\x00CS\xff\xff" + bytes(20), b"\0" * 200_000],
+)
+def test_match_that_is_no_data_set_is_an_empty_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identifier: bytes
+) -> None:
+    original = C_FIND_RSP.primitive_to_message
+
+    def spoilt(self: C_FIND_RSP, primitive: Any) -> None:
+        if primitive.Identifier is not None:
+            primitive.Identifier = BytesIO(identifier)
+        original(self, primitive)
+
+    monkeypatch.setattr(C_FIND_RSP, "primitive_to_message", spoilt)
+    with peer(Recorder(study(PatientID="P1"))) as address:
+        done = find(tmp_path, address)
+        as_json = find(tmp_path, address, "--json")
+    assert done.exit_code == as_json.exit_code == 0
+    assert "P1" not in done.stdout
+    json.loads(as_json.stdout)
+
+
 def test_failure_is_told_with_its_meaning_after_what_came(tmp_path: Path) -> None:
     final = Dataset()
     final.Status = 0xA900
@@ -287,7 +328,7 @@ def test_peer_that_falls_silent(tmp_path: Path) -> None:
         done = find(tmp_path, address, "--timeout", "0.5")
         is_over.set()
     assert done.exit_code == 1
-    assert "no response from PEER within 0.5 s" in done.stderr
+    assert "no response within 0.5 s from PEER" in done.stderr
 
 
 def test_interruption_asks_the_peer_to_stop_and_shows_what_came(tmp_path: Path) -> None:

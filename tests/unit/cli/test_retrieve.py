@@ -303,7 +303,7 @@ def test_peer_that_falls_silent(tmp_path: Path) -> None:
         done = retrieve(tmp_path, address, "--study", STUDY, "--to", str(tmp_path / "out"), "--timeout", "0.5")
         is_over.set()
     assert done.exit_code == 1
-    assert "no response from PEER within 0.5 s" in done.stderr
+    assert "no response within 0.5 s from PEER" in done.stderr
 
 
 def test_interruption_cancels_and_says_what_came(tmp_path: Path) -> None:
