@@ -29,7 +29,7 @@ _NUMBERS: Final = {
     b"FD": "d",
 }
 _NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
-_PADDED_WITH_NULL: Final = frozenset({b"UI", b"OB", b"UN"})
+PADDED_WITH_NULL: Final = frozenset({b"UI", b"OB", b"UN"})
 _MAX_SHORT_LENGTH: Final = 0xFFFE
 _MAX_DECIMAL_LENGTH: Final = 16
 """Characters of a Decimal String (PS3.5 Table 6.2-1)."""
@@ -83,7 +83,7 @@ class Encoding:
     def element(self, tag: int, vr: bytes, value: bytes) -> bytes:
         """An element from its value as bytes; padded to an even length (PS3.5 Section 6.2)."""
         if len(value) % 2:
-            value += b"\0" if vr in _PADDED_WITH_NULL else b" "
+            value += b"\0" if vr in PADDED_WITH_NULL else b" "
         order = ">" if self.big_endian else "<"
         group, number = tag >> 16, tag & 0xFFFF
         if self.implicit_vr or tag == _ITEM:

@@ -10,14 +10,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from dicomnode.dicom.encode import Encoding, InexpressibleError
+from dicomnode.dicom.encode import PADDED_WITH_NULL, Encoding, InexpressibleError
 from dicomnode.dicom.value_representation import CHARACTERS, dictionary_vr
 
 _PLAIN_LENGTH: Final = 65
 """Longer values are made one by one: UIDs and what people read are shorter."""
 _FEW: Final = 8
 """Rows that are not worth being turned into columns."""
-_REMEMBERED: Final = 2048
+_PADS: Final = {pad: tuple(pad * (length % 2) for length in range(_PLAIN_LENGTH)) for pad in ("\0", " ")}
+_REMEMBERED: Final = 512
 """Elements that a row encoder keeps for each tag: those that are not made of ASCII text."""
 
 
@@ -100,18 +101,17 @@ class _Column:
 
     def __init__(self, tag: int, encoding: Encoding, before: str, shape: Shape) -> None:
         self._elements = _Elements(tag, encoding, before, shape)
-        lengths = range(_PLAIN_LENGTH) if dictionary_vr(tag) in CHARACTERS else ()
-        around = [self._around(length) for length in lengths]
-        self._heads = [head for head, _ in around]
-        self._pads = [pad for _, pad in around]
-        """For ASCII by its length: what stands before and after it."""
+        self._heads = _Heads(self._elements)
+        vr = dictionary_vr(tag)
+        self._pads = _PADS["\0" if vr in PADDED_WITH_NULL else " "] if vr in CHARACTERS else ()
+        """What stands after ASCII text, by its length; where nothing is text, none is short enough."""
 
     def parts(self, values: Sequence[str | None]) -> Iterator[Iterable[str | None]]:
         """What makes up the elements of these values, side by side; None where a value cannot be expressed."""
         texts: Sequence[str] = [value or "" for value in values] if None in values else values  # type: ignore[assignment]  # no None
         if "".join(texts).isascii():
             lengths = list(map(len, texts))
-            if max(lengths) < len(self._heads):
+            if max(lengths) < len(self._pads):
                 yield map(self._heads.__getitem__, lengths)
                 yield texts
                 yield map(self._pads.__getitem__, lengths)
@@ -121,13 +121,22 @@ class _Column:
     def element(self, value: str) -> str | None:
         """The element of one value; None where it cannot be expressed."""
         length = len(value)
-        if length < len(self._heads) and value.isascii():
+        if length < len(self._pads) and value.isascii():
             return self._heads[length] + value + self._pads[length]
         return self._elements[value]
 
-    def _around(self, length: int) -> tuple[str, str]:
+
+class _Heads(dict[int, str]):
+    """What stands before ASCII text of some length: made when it is asked for."""
+
+    def __init__(self, elements: _Elements) -> None:
+        super().__init__()
+        self._elements = elements
+
+    def __missing__(self, length: int) -> str:
         element = self._elements.plain(b"x" * length)
-        return (element, "") if not length else element.rpartition("x" * length)[::2]
+        self[length] = head = element[: len(element) - length - length % 2]
+        return head
 
 
 class _Elements(dict[str, str | None]):

@@ -33,7 +33,7 @@ _TIMEZONE_OFFSET: Final = 0x00080201
 
 _ONLINE: Final = "ONLINE"
 _UTF8: Final = character_set("ISO_IR 192")
-_SHAPES: Final = 8
+_SHAPES: Final = 32
 """Kinds of queries (keys, transfer syntax, character set) whose encoders are kept."""
 
 
