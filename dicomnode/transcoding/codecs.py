@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dicomnode.errors import TranscodingError
 from dicomnode.transcoding import syntaxes
-from dicomnode.transcoding.codestream import read_jpeg, read_jpeg_2000
+from dicomnode.transcoding.codestream import bare_jpeg_2000, read_jpeg, read_jpeg_2000
 from dicomnode.transcoding.image import Image
 from dicomnode.transcoding.rle import MAX_SEGMENTS, decode_rle, encode_rle
 
@@ -108,6 +108,7 @@ def _decode_jpeg_ls(data: bytes, image: Image) -> Decoded:
 
 
 def _decode_jpeg_2000(data: bytes, image: Image) -> Decoded:
+    data = bare_jpeg_2000(data)
     head = read_jpeg_2000(data)
     head.check(image)
     # the decoder takes back the transformations that these two name (PS3.5 Section 8.2.4)

@@ -25,7 +25,10 @@ _ADOBE_TRANSFORM_AT: Final = 11
 _RGB_IDS: Final = (b"RGB", b"rgb")
 
 _J2K_START: Final = b"\xff\x4f\xff\x51"
-_SIZ_BYTES: Final = 43
+_NO_SUBSAMPLING: Final = b"\1\1"
+_J2K_WITHIN_BYTES: Final = 4096
+_SIZ_BYTES: Final = 42
+"""Of the SIZ segment and what stands before it, up to its components of three bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +99,32 @@ def read_jpeg(data: bytes) -> Codestream:
     raise TranscodingError("is no JPEG codestream")
 
 
-def read_jpeg_2000(data: bytes) -> Codestream:
-    """The head of a JPEG 2000 codestream; some writers put one into a file (JP2), which PS3.5 Section A.4.4 forbids.
+def bare_jpeg_2000(data: bytes) -> bytes:
+    """The codestream without the file (JP2) that some writers put around it against PS3.5 Section A.4.4; its colours do not count.
 
     Raises:
-        TranscodingError: it is none.
+        TranscodingError: there is none.
     """
-    head = data[:4096]
-    start = head.find(_J2K_START)
-    siz = head[start : start + _SIZ_BYTES]
-    if start < 0 or len(siz) < _SIZ_BYTES:
+    start = data.find(_J2K_START, 0, _J2K_WITHIN_BYTES)
+    if start < 0:
         raise TranscodingError("is no JPEG 2000 codestream")
-    x_size, y_size, x_offset, y_offset = (int.from_bytes(siz[at : at + 4], "big") for at in (8, 12, 16, 20))
+    return data[start:]
+
+
+def read_jpeg_2000(data: bytes) -> Codestream:
+    """The head of a bare JPEG 2000 codestream.
+
+    Raises:
+        TranscodingError: it is cut off, or its components differ in size or depth, which DICOM forbids (PS3.5 Section 8.2.4).
+    """
+    count = int.from_bytes(data[40:_SIZ_BYTES], "big")
+    first = data[_SIZ_BYTES : _SIZ_BYTES + 3]
+    if not first.endswith(_NO_SUBSAMPLING) or data[_SIZ_BYTES : _SIZ_BYTES + 3 * count] != first * count:
+        raise TranscodingError("is cut off, or its components differ in size or depth")
+    x_size, y_size, x_offset, y_offset = (int.from_bytes(data[at : at + 4], "big") for at in (8, 12, 16, 20))
     return Codestream(
         rows=y_size - y_offset,
         columns=x_size - x_offset,
-        components=int.from_bytes(siz[40:42], "big"),
-        precision=(siz[42] & 0x7F) + 1,
+        components=count,
+        precision=(first[0] & 0x7F) + 1,
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dicomnode.errors import TranscodingError
-from dicomnode.transcoding.codestream import Codestream, read_jpeg, read_jpeg_2000
+from dicomnode.transcoding.codestream import Codestream, bare_jpeg_2000, read_jpeg, read_jpeg_2000
 
 END = b"\xff\xd9"
 FILL, RESTART, COMMENT = b"\xff", b"\xff\xd0", b"\xff\xfe\0\x04hi"
@@ -83,10 +83,19 @@ def test_reads_jpeg_2000_also_within_a_file(dtype, precision):
     pixels = np.zeros((7, 9), dtype)
     for container in ("j2k", "jp2"):
         data = bytes(imagecodecs.jpeg2k_encode(pixels, codecformat=container, reversible=True))
-        assert read_jpeg_2000(data) == Codestream(rows=7, columns=9, components=1, precision=precision)
+        assert read_jpeg_2000(bare_jpeg_2000(data)) == Codestream(rows=7, columns=9, components=1, precision=precision)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\x4f\xff\x51" + bytes(20), bytes(100)])
 def test_what_is_no_jpeg_2000_is_refused(data):
     with pytest.raises(TranscodingError):
-        read_jpeg_2000(data)
+        read_jpeg_2000(bare_jpeg_2000(data))
+
+
+@pytest.mark.parametrize("at", [45, 46, 47])  # of the second component: depth, horizontal and vertical subsampling
+def test_components_that_differ_are_refused(at):
+    data = bytearray(imagecodecs.jpeg2k_encode(np.zeros((7, 9, 3), np.uint8), codecformat="j2k"))
+    assert read_jpeg_2000(bytes(data)).components == 3
+    data[at] += 1
+    with pytest.raises(TranscodingError, match="differ"):
+        read_jpeg_2000(bytes(data))
