@@ -82,8 +82,8 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
     inherited = inherited_sockets()
     listeners = [bind(one.host, one.port, inherited=inherited) for one in config.listeners]
     try:
-        with signals.interrupting():
-            lock = prepare(config.data, config.index, config.log, wait_s=config.processes.grace_s + _LOCK_MARGIN_S)
+        wait_s = config.processes.grace_s + _LOCK_MARGIN_S
+        lock = prepare(config.data, config.index, config.log, wait_s=wait_s, waiting=signals.interrupting)
     except KeyboardInterrupt:
         log.info("node.stopped", exit_code=0)
         return 0

@@ -12,6 +12,8 @@ import os
 import pwd
 import re
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,10 +36,14 @@ FORBIDDEN_MODE = 0o027
 """What nobody but the owner may do with the folder, and the group not either: it holds patient data."""
 LOCK_POLL_S = 0.1
 
+Waiting = Callable[[], AbstractContextManager[None]]
+
 log = structlog.get_logger()
 
 
-def prepare(folder: Path, index: IndexSettings, log_settings: LogSettings, *, wait_s: float) -> int:
+def prepare(
+    folder: Path, index: IndexSettings, log_settings: LogSettings, *, wait_s: float, waiting: Waiting = nullcontext
+) -> int:
     """Take the data folder for this node, make or migrate its index, and finish what a crash left.
 
     Args:
@@ -45,6 +51,7 @@ def prepare(folder: Path, index: IndexSettings, log_settings: LogSettings, *, wa
         index: how the index is opened.
         log_settings: how the process that does it logs.
         wait_s: how long workers of a node that was killed may take to leave the folder.
+        waiting: entered for each wait; what it raises ends the wait, and all that was begun.
 
     Returns:
         The locked descriptor, to be kept open and to be inherited by every process that works in the folder.
@@ -53,16 +60,16 @@ def prepare(folder: Path, index: IndexSettings, log_settings: LogSettings, *, wa
         DataFolderError: another node has it, it belongs to another user, cannot be written, is on a network file system, was
             written by a newer version, or cannot be read.
     """
-    lock = take_data_folder(folder, wait_s=wait_s)
+    lock = take_data_folder(folder, wait_s=wait_s, waiting=waiting)
     try:
-        run_to_end("prepare", _prepare, folder, index, log_settings, descriptors=(lock,))
-    except DataFolderError:
+        run_to_end("prepare", _prepare, folder, index, log_settings, descriptors=(lock,), waiting=waiting)
+    except BaseException:
         os.close(lock)
         raise
     return lock
 
 
-def take_data_folder(folder: Path, *, wait_s: float) -> int:
+def take_data_folder(folder: Path, *, wait_s: float, waiting: Waiting = nullcontext) -> int:
     """Make the folder if it is not there, make sure that it can be used, and lock it for this node.
 
     Also sets this process's umask, which its children inherit, so that what they write is for the owner (and his group) alone.
@@ -70,6 +77,7 @@ def take_data_folder(folder: Path, *, wait_s: float) -> int:
     Args:
         folder: absolute.
         wait_s: how long workers of a node that was killed may take to leave the folder.
+        waiting: entered for each wait; what it raises ends it.
 
     Returns:
         The locked descriptor.
@@ -87,7 +95,7 @@ def take_data_folder(folder: Path, *, wait_s: float) -> int:
                 f"data folder {folder} is on a network file system ({file_system}): it must be on a local disk"
             )
         _close_to_others(folder)
-        return _lock(folder / LOCK_NAME, wait_s)
+        return _lock(folder / LOCK_NAME, wait_s, waiting)
     except OSError as error:
         raise DataFolderError(
             f"data folder {folder} cannot be used: {error.filename or folder}: {error.strerror}"
@@ -186,10 +194,10 @@ def _close_to_others(folder: Path) -> None:
         log.warning("data_folder.closed", folder=str(folder), was=f"{mode:04o}", now=f"{mode & ~FORBIDDEN_MODE:04o}")
 
 
-def _lock(path: Path, wait_s: float) -> int:
+def _lock(path: Path, wait_s: float, waiting: Waiting) -> int:
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _wait_for_lock(lock, path.parent, wait_s)
+        _wait_for_lock(lock, path.parent, wait_s, waiting)
     except BaseException:
         os.close(lock)
         raise
@@ -198,7 +206,7 @@ def _lock(path: Path, wait_s: float) -> int:
     return lock
 
 
-def _wait_for_lock(lock: int, folder: Path, wait_s: float) -> None:
+def _wait_for_lock(lock: int, folder: Path, wait_s: float, waiting: Waiting) -> None:
     deadline = time.monotonic() + wait_s
     has_told = False
     while True:
@@ -218,7 +226,8 @@ def _wait_for_lock(lock: int, folder: Path, wait_s: float) -> None:
         if not has_told:
             has_told = True
             log.warning("data_folder.awaited", folder=str(folder), holder=holder, wait_s=wait_s)
-        time.sleep(LOCK_POLL_S)
+        with waiting():
+            time.sleep(LOCK_POLL_S)
 
 
 def _is_another_process(number: str) -> bool:

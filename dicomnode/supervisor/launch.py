@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TypeVar
 
@@ -53,8 +54,16 @@ def launch(title: str, call: Callable[[], object], descriptors: Iterable[int]) -
         )
 
 
-def run_to_end(title: str, target: Callable[..., Result], *args: object, descriptors: Iterable[int] = ()) -> Result:
+def run_to_end(
+    title: str,
+    target: Callable[..., Result],
+    *args: object,
+    descriptors: Iterable[int] = (),
+    waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Result:
     """What ``target(*args)`` returns, called in a process of its own; ``args`` and the result must be picklable.
+
+    ``waiting`` is entered while the process works; what it raises ends the process.
 
     Raises:
         DataFolderError: the process raised a `DicomNodeError`, whose text this is, or it died, or could not be started.
@@ -64,9 +73,9 @@ def run_to_end(title: str, target: Callable[..., Result], *args: object, descrip
         with theirs:
             process = _launched(title, partial(_report, theirs.fileno(), target, args), (theirs.fileno(), *descriptors))
         try:
-            with ours.makefile("rb") as answer:
+            with waiting(), ours.makefile("rb") as answer:
                 told = answer.read()
-        except BaseException:  # told to stop: nobody waits for the answer any more
+        except BaseException:  # nobody waits for the answer any more
             process.kill()
             process.wait()
             raise

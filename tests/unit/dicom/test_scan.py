@@ -437,9 +437,9 @@ def test_inflates_no_more_than_it_may():
 
 def test_stops_inflating_at_the_limit_of_elements():
     bomb = deflated(BEFORE + explicit(PATIENT_ID, "LO") * 2_000_000)
-    started = time.monotonic()
+    started = time.process_time()
     scanned = scan(bomb, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, max_elements=10_000)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
     assert kinds(scanned)[-1] is FaultKind.HEADER_TOO_LARGE
     assert len(scanned.data) < 1 << 20
 
@@ -464,9 +464,9 @@ def test_keeps_what_was_inflated_before_the_stream_breaks():
     ids=["empty fragments", "empty pixel data", "sequences without items", "zeros that are no padding", "bad VRs"],
 )
 def test_takes_time_in_proportion_to_the_bytes(content):
-    started = time.monotonic()
+    started = time.process_time()
     scan(BEFORE + content, JPEG)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 # --- values
