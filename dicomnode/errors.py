@@ -13,6 +13,7 @@ DicomNodeError
 ├── UnknownInstanceError      no such instance, study or quarantine entry
 ├── NotSentError              an instance cannot be sent to this peer, but others can
 └── PeerError                 a peer could not be reached, or refused us
+    ├── BusyError             it rejects us for now, and says that we may try again
     └── NoContextError        it lets us in, but takes none of the presentation contexts that we propose
 
 A message starts with what is wrong: only its first 64 characters reach a peer (PS3.7 Annex C, Error Comment).
@@ -115,6 +116,10 @@ class NotSentError(DicomNodeError):
 
 class PeerError(DicomNodeError):
     """A peer could not be reached, or refused us; the message says at which step."""
+
+
+class BusyError(PeerError):
+    """A peer rejects an association for now (rejected-transient, PS3.8 Table 9-21)."""
 
 
 class NoContextError(PeerError):

@@ -6,17 +6,22 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import StoreAnswer
 from dicomnode.dicom.outgoing import MoveOriginator, OutgoingInstance
 from dicomnode.dicom.peer import PeerSettings
-from dicomnode.errors import NoContextError, NotSentError, PeerError
+from dicomnode.errors import BusyError, NoContextError, NotSentError, PeerError
 from dicomnode.scu.association import open_association
 from dicomnode.scu.settings import ScuSettings
 from dicomnode.scu.storage_contexts import propose
 from dicomnode.scu.storage_link import Link, Transcode
+
+if TYPE_CHECKING:
+    from pynetdicom.presentation import PresentationContext
+
+    from dicomnode.upper_layer.requestor import RequestedAssociation
 
 __all__ = ["Sent", "StorageSCU", "Transcode"]
 
@@ -24,6 +29,10 @@ _MAX_LOSSES: Final = 20
 """Associations lost one after the other, without an answer between them; every instance is tried twice."""
 _MAX_SILENT_LOSSES: Final = 3
 """The same, when the peer has answered nothing for so long that it seems to be stuck."""
+_ATTEMPTS: Final = 4
+"""At an association with a peer that is busy."""
+_PAUSE_S: Final = 1.0
+"""Between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +125,21 @@ class StorageSCU:
         contexts, end = propose(instances, start)
         association = None
         with contextlib.suppress(NoContextError):
-            association = open_association(
-                self._peer, calling_ae_title=self._calling_ae_title, contexts=contexts, settings=self._settings
-            )
+            association = self._associate(contexts)
         return Link(association, self._transcode, originator), end
+
+    def _associate(self, contexts: Sequence[PresentationContext]) -> RequestedAssociation:
+        """An association, asked for again when the peer is busy: maybe with the one before, which it has not let go of yet."""
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(BusyError):
+                return self._open_association(contexts)
+            time.sleep(_PAUSE_S)
+        return self._open_association(contexts)
+
+    def _open_association(self, contexts: Sequence[PresentationContext]) -> RequestedAssociation:
+        return open_association(
+            self._peer, calling_ae_title=self._calling_ae_title, contexts=contexts, settings=self._settings
+        )
 
 
 class _Patience:

@@ -26,6 +26,8 @@ _HEAD_BYTES: Final = 8 * 1024
 _HEAD_ELEMENTS: Final = 64
 """Where SOP Class UID and SOP Instance UID are looked for: both stand in group 0008, near its beginning."""
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
+_READ_AHEAD_BYTES: Final = 64 * 1024 * 1024
+"""Of a file, asked of the disk before it is needed."""
 _PREFIX_END: Final = 132
 """Of preamble and prefix (PS3.10 Section 7.1)."""
 
@@ -138,7 +140,9 @@ def _is_other(path: Path) -> bool:
 
 
 def _dataset(path: Path, offset: int) -> memoryview:
-    return memoryview(_map(path))[offset:]
+    mapped = _map(path)
+    mapped.madvise(mmap.MADV_WILLNEED, 0, min(len(mapped), _READ_AHEAD_BYTES))
+    return memoryview(mapped)[offset:]
 
 
 def _map(path: Path) -> mmap.mmap:

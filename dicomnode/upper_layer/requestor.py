@@ -23,7 +23,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
 from dicomnode.dicom.peer import Sender
-from dicomnode.errors import NoContextError, PeerError
+from dicomnode.errors import BusyError, NoContextError, PeerError
 from dicomnode.upper_layer import commands
 from dicomnode.upper_layer.agreements import Agreements
 from dicomnode.upper_layer.commands import Command
@@ -49,6 +49,8 @@ _LINGER_S = 1.0
 """Time for a peer to read an A-ABORT and close."""
 _WHOLE_COMMAND = 0x03
 """Message control header: command, last fragment (PS3.8 Annex E.2)."""
+_REJECTED_TRANSIENT = 2
+"""Result of an A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
 _CONNECTED, _CONNECTION_CLOSED = "Evt2", "Evt17"
 """Of the state machine (PS3.8 Table 9-10)."""
 
@@ -88,6 +90,7 @@ def associate(
         storage: where instances go that the peer sends over this association, in a C-GET.
 
     Raises:
+        BusyError: it rejects us for now.
         NoContextError: it takes none of the contexts.
         PeerError: the peer cannot be reached, does not want us, or takes too long.
     """
@@ -369,7 +372,8 @@ def _why_not(association: RequestedAssociation, where: str, deadlines: Deadlines
     if association.is_rejected:
         answer = association.acceptor.primitive
         assert answer is not None
-        return PeerError(f"association rejected by {where}: {answer.reason_str} ({answer.result_str})")
+        kind = BusyError if answer.result == _REJECTED_TRANSIENT else PeerError
+        return kind(f"association rejected by {where}: {answer.reason_str} ({answer.result_str})")
     if association.rejected_contexts:
         return NoContextError(f"no presentation context accepted by {where}")
     return PeerError(f"association aborted by {where}, or not answered within {deadlines.associate_s:g} s")

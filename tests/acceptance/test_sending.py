@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import socket
+import struct
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from certificates import Authority
 from factories import ct, series, write
 from pydicom import dcmread
-from pydicom.uid import ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AllStoragePresentationContexts
+from raw_peer import A_ASSOCIATE_AC, A_RELEASE_RP, A_RELEASE_RQ, COMMAND, LAST, pdu
 from running_node import DCMTK, RunningNode, dcmtk, free_port, wait_for
 
 from dicomnode.dicom.part10 import read_file_meta
+from dicomnode.upper_layer.commands import decode, response_pdu
 
 CORPUS = Path("/work/shared/corpus/files")
 
@@ -170,6 +176,64 @@ def test_peer_that_dies_midway(storescp: Start, tmp_path: Path) -> None:
     assert [one["file"] for one in told] == [str(file) for file in files]
     assert [one["status"] for one in told] == [0, None, None, None]
     assert "Connection refused" in told[-1]["reason"]
+
+
+# -- large instances -----------------------------------------------------------------------------------------------------
+
+
+def test_instance_of_gigabytes_needs_no_memory(tmp_path: Path) -> None:
+    """More than 2 GiB in one Pixel Data element, sent by a process that may have 300 MiB."""
+    file = write(ct(rows=1, columns=1), tmp_path / "big")
+    head = file.read_bytes()[:-2]
+    pixels_bytes = (2 << 30) + 4096
+    with file.open("r+b") as big:
+        big.seek(len(head) - 4)
+        big.write(struct.pack("<I", pixels_bytes))
+        big.truncate(len(head) + pixels_bytes)  # sparse
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        came = pool.submit(count_bytes, listener)
+        done = subprocess.run(
+            [sys.executable, "-m", "dicomnode", "send", f"PEER@127.0.0.1:{listener.getsockname()[1]}", file],
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (300 << 20, 300 << 20)),
+        )
+        assert done.returncode == 0, done.stderr
+        assert came.result(10) == len(head) + pixels_bytes - read_file_meta(file).dataset_offset
+
+
+def count_bytes(listener: socket.socket) -> int:
+    """Accept one association for CT images, and answer Success; how many bytes its data sets have in all."""
+    connection, _ = listener.accept()
+    with connection, connection.makefile("rb", buffering=1 << 20) as stream:
+
+        def receive() -> tuple[int, bytes]:
+            kind, length = struct.unpack(">BxI", stream.read(6))
+            return kind, stream.read(length)
+
+        def item(kind: int, body: bytes) -> bytes:
+            return struct.pack(">BxH", kind, len(body)) + body
+
+        request = receive()[1]
+        context = item(0x21, b"\x01\0\0\0" + item(0x40, ExplicitVRLittleEndian.encode()))
+        user = item(0x51, struct.pack(">I", 131072)) + item(0x52, b"1.2.3")
+        answer = request[:68] + item(0x10, b"1.2.840.10008.3.1.1.1") + context + item(0x50, user)
+        connection.sendall(pdu(A_ASSOCIATE_AC, answer))
+        size_bytes = 0
+        while True:
+            kind, body = receive()
+            if kind == A_RELEASE_RQ:
+                connection.sendall(pdu(A_RELEASE_RP, bytes(4)))
+                return size_bytes
+            header = body[5]
+            if header & COMMAND:
+                command = decode(body[6:])
+                continue
+            size_bytes += len(body) - 6
+            if header & LAST:
+                connection.sendall(response_pdu(command, 1, 0))
 
 
 # -- TLS -----------------------------------------------------------------------------------------------------------------

@@ -132,6 +132,29 @@ def test_refuses_a_move_destination_that_nothing_can_be_sent_to(tmp_path: Path, 
     assert words in problem.text
 
 
+@pytest.mark.parametrize(
+    ("tls", "key", "words"),
+    [
+        ("{trusted: gone.pem}", "peers.pacs.outgoing_tls.trusted", "gone.pem: cannot be used: No such file"),
+        ("{trusted: node.yaml}", "peers.pacs.outgoing_tls.trusted", "node.yaml: cannot be used"),
+        ("{certificate: gone.pem}", "peers.pacs.outgoing_tls.certificate", "gone.pem: cannot be used: No such file"),
+        ("{private_key: node.key}", "peers.pacs.outgoing_tls.private_key", "is of no use without a certificate"),
+        ("{trust: a.pem}", "peers.pacs.outgoing_tls.trust", "did you mean trusted?"),
+    ],
+)
+def test_refuses_files_of_outgoing_tls_that_cannot_be_used(tmp_path: Path, tls: str, key: str, words: str) -> None:
+    text = f"peers:\n  pacs:\n    ae_title: PACS\n    host: localhost\n    outgoing_tls: {tls}\n"
+    [problem] = problems(tmp_path, text)
+    assert (problem.key, problem.line) == (key, 5)
+    assert words in problem.text
+
+
+@pytest.mark.parametrize(("options", "by_tls"), [("", False), ("tls: true", True), ("outgoing_tls: {}", True)])
+def test_peer_is_called_by_tls_when_either_option_says_so(tmp_path: Path, options: str, by_tls: bool) -> None:
+    config = load(write(tmp_path, f"peers:\n  pacs:\n    ae_title: PACS\n    {options}\n"), {})
+    assert config.peers["pacs"].is_called_by_tls is by_tls
+
+
 def test_machine_zone_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     assert machine_zone() == ZoneInfo("Asia/Tokyo")

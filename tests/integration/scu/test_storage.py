@@ -22,7 +22,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 
 from dicomnode.dicom.outgoing import MoveOriginator, OutgoingInstance
 from dicomnode.dicom.peer import PeerSettings
-from dicomnode.errors import DatasetError, PeerError, TranscodingError
+from dicomnode.errors import BusyError, DatasetError, PeerError, TranscodingError
 from dicomnode.scu.settings import ScuSettings
 from dicomnode.scu.storage import Sent, StorageSCU, Transcode
 
@@ -36,10 +36,14 @@ class Server:
     answer: Callable[[evt.Event], int] = lambda _: 0
     port: int = 0
     associations: int = 0
+    rejected: int = 0
     datasets: dict[str, bytes] = field(default_factory=dict)
     requests: list[Any] = field(default_factory=list)
     contexts: list[tuple[str, str]] = field(default_factory=list)
     """SOP Class and transfer syntax in which each instance came."""
+
+    def reject(self, _: evt.Event) -> None:
+        self.rejected += 1
 
     def accepted(self, _: evt.Event) -> None:
         self.associations += 1
@@ -53,6 +57,13 @@ class Server:
         return status
 
 
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + SOON_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
 Serve = Callable[..., Server]
 
 
@@ -64,15 +75,21 @@ def serve() -> Iterator[Serve]:
     def start(
         contexts: Sequence[tuple[str, Sequence[str]]] = ((CTImageStorage, (ExplicitVRLittleEndian,)),),
         answer: Callable[[evt.Event], int] = lambda _: 0,
+        maximum_associations: int = 10,
     ) -> Server:
         server = Server(answer)
         entity = AE("PEER")
+        entity.maximum_associations = maximum_associations
         for sop_class, syntaxes in contexts:
             entity.add_supported_context(sop_class, list(syntaxes))
         listener = entity.start_server(
             ("127.0.0.1", 0),
             block=False,
-            evt_handlers=[(evt.EVT_ACCEPTED, server.accepted), (evt.EVT_C_STORE, server.store)],
+            evt_handlers=[
+                (evt.EVT_ACCEPTED, server.accepted),
+                (evt.EVT_REJECTED, server.reject),
+                (evt.EVT_C_STORE, server.store),
+            ],
         )
         assert listener is not None
         running.append(listener)
@@ -286,6 +303,29 @@ def test_nobody_listens() -> None:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(PeerError, match="Connection refused"):
             next(scu(taken.getsockname()[1]).send([instance()]))
+
+
+def test_busy_peer_is_asked_again(serve: Serve) -> None:
+    """As one that has room for a single association, and has not let go of the one before yet."""
+    server = serve(maximum_associations=1)
+    outcomes = scu(server.port).send([instance(), instance()])
+    assert next(outcomes).status == 0
+    waiting: list[Sent] = []
+    other = threading.Thread(target=lambda: waiting.extend(scu(server.port).send([instance()])))
+    other.start()
+    wait_for(lambda: server.rejected, "the peer to reject the other one")
+    assert statuses(list(outcomes)) == [0]
+    other.join(SOON_S)
+    assert statuses(waiting) == [0]
+
+
+def test_peer_that_stays_busy_is_an_error(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dicomnode.scu.storage._PAUSE_S", 0.01)
+    server = serve(maximum_associations=1)
+    outcomes = scu(server.port).send([instance(), instance()])
+    assert next(outcomes).status == 0
+    with pytest.raises(BusyError, match="association rejected by PEER"):
+        next(scu(server.port).send([instance()]))
 
 
 def test_peer_that_goes_away_midway(serve: Serve) -> None:
