@@ -106,6 +106,11 @@ _MET: Final = compiled(
         )
     )
 )
+_HELD: Final = compiled(
+    Instance.select(*_COLUMNS).where(
+        Instance.sop_instance_uid == bound("uid"), Instance.digest == bound("digest"), Instance.state == QUARANTINED
+    )
+)
 _AT: Final = compiled(
     Instance.select(*_COLUMNS).where(
         Instance.location_key == bound("key"),
@@ -166,6 +171,16 @@ class Instances:
         """
         with self._connections.reading() as connection:
             row = connection.execute(_KNOWN, {"uid": sop_instance_uid}).fetchone()
+        return _existing(row) if row else None
+
+    def held(self, sop_instance_uid: str, digest: bytes) -> Existing | None:
+        """The instance of this UID and with this digest that is in quarantine; maybe not on the disk yet (`Index.sync`).
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        with self._connections.reading() as connection:
+            row = connection.execute(_HELD, {"uid": sop_instance_uid, "digest": digest}).fetchone()
         return _existing(row) if row else None
 
     def at(self, location: str) -> Existing | None:

@@ -151,11 +151,8 @@ class Storage:
     def _keep(self, request: StoreRequest, dataset: ScannedDataset, source: Source, verdict: Verdict) -> _Taken:
         """Write and index the instance, accepted or in quarantine; what became of it, all findings, and where it is."""
         sop_instance_uid = _uid(dataset, SOP_INSTANCE_UID)
-        if self._look_first:
-            known = self._index.instances.known(sop_instance_uid)
-            if known is not None and self._holds(known, request, source):
-                self._index.sync()  # the row that this Success rests on may be younger than the last sync
-                return Fate.KNOWN, verdict.findings, known.location
+        if self._look_first and (taken := self._taken_before(sop_instance_uid, request, source, verdict)):
+            return taken
         attributes = describe(dataset, self._index.kept)  # before the disk is waited for: it is at work already
         kept = source.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
         received = _received(request, dataset, attributes, source, verdict, kept)
@@ -173,6 +170,20 @@ class Storage:
         else:
             source.afterwards(kept.settle)
         return fate, added.findings, location
+
+    def _taken_before(
+        self, sop_instance_uid: str, request: StoreRequest, source: Source, verdict: Verdict
+    ) -> _Taken | None:
+        """What became of the same content before, if it is here."""
+        known = self._index.instances.known(sop_instance_uid)
+        if known is not None and self._holds(known, request, source):
+            self._index.sync()  # the row that this Success rests on may be younger than the last sync
+            return Fate.KNOWN, verdict.findings, known.location
+        held = self._index.instances.held(sop_instance_uid, source.digest)
+        if held is not None and self._is_whole(held):
+            self._index.sync()
+            return Fate.HELD, held.findings, held.location
+        return None
 
     def _restored(self, existing: Existing, received: ReceivedInstance, kept: Place) -> bool:
         """Whether what came takes the place of a file that is gone or cut off: a Success must not rest on a row alone."""

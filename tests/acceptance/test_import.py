@@ -140,3 +140,22 @@ def test_in_place_file_must_be_readable_by_the_folders_owner(tmp_path: Path) -> 
     assert "Permission denied" in done.stdout
     source.chmod(0o644)
     assert node.cli("import", "--in-place", source).returncode == 0
+
+
+def test_node_starts_while_it_runs(tmp_path: Path) -> None:
+    series(tmp_path / "disk", 500, rows=4, columns=4)
+    node = RunningNode(tmp_path / "node")
+    node.data.mkdir(mode=0o700, parents=True)
+    node.write_configuration()
+    # Nobody reads its output for a while, so it waits in the middle.
+    command = [sys.executable, "-m", "dicomnode", "import", "--json", "--config", node.config, tmp_path / "disk"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        wait_for(lambda: len(node.files()) >= 100, what="the first files")
+        with node:
+            assert node.storescu(write(ct(), tmp_path / "sent.dcm")) == [SUCCESS]
+            assert running.poll() is None
+            told, _ = running.communicate(timeout=60)
+            assert running.returncode == 0
+            assert told.count(b'"stored"') == 500
+            assert instances(node) == len(node.files()) == 501
+            assert node.unfinished() == []

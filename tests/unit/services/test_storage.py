@@ -8,7 +8,7 @@ from datetime import UTC
 from pathlib import Path
 
 import pytest
-from factories import ct
+from factories import ABSENT, ct
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
@@ -124,3 +124,13 @@ def test_two_newcomers_with_other_content_are_both_held_back(node: Node) -> None
 
     assert node.accepted_digest(first) == accepted
     assert node.quarantined() == 2
+
+
+def test_quarantined_instance_that_comes_again_and_again_is_kept_once(node: Node, tmp_path: Path) -> None:
+    storage, dataset = node.process(DuplicatePolicy.KEEP_FIRST), ct(PatientID=ABSENT)
+    assert [store(storage, dataset) for _ in range(4)] == [status.STORED_WITH_FAULTS] * 4
+    assert node.quarantined() == 1
+    [kept] = tmp_path.rglob("*.dcm")
+    kept.unlink()
+    assert [store(storage, dataset) for _ in range(2)] == [status.STORED_WITH_FAULTS] * 2
+    assert len(list(tmp_path.rglob("*.dcm"))) == 1, "its file was gone, and is not back"
