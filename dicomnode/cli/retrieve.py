@@ -162,9 +162,19 @@ def _follow(responses: Iterator[scu.Progress], fetching: Fetching | None) -> Out
     """Show how far it is until it ends."""
     outcome = Outcome()
     with showing() as show:
+
+        def tell() -> None:
+            if fetching is None:
+                show(outcome.counts, None)
+                return
+            done = SubOperations(completed=len(fetching.kept), failed=len(fetching.refused))
+            show(outcome.counts if outcome.last else done, fetching.size_bytes)
+
+        if fetching is not None:
+            fetching.tell = tell
         try:
             for outcome.last in responses:
-                show(outcome.counts, fetching.size_bytes if fetching else None)
+                tell()
         except NoContextError as error:
             hint = "; it may send to an AE title that it knows: --to AET --move" if fetching is not None else ""
             outcome.error = PeerError(f"{error}{hint}")

@@ -36,7 +36,7 @@ def told(request: type[Request], response: Response) -> str:
     """A response's status for a person: code, meaning, Error Comment, Offending Elements."""
     text = f"{response.status:#06x} ({meaning(request, response.status)})"
     if response.comment:
-        text += f": {response.comment}"
+        text += f": {status.error_comment(response.comment)}"
     if response.offending_elements:
         elements = ", ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in response.offending_elements)
         text += f"; offending element {elements}"

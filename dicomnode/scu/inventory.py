@@ -27,7 +27,7 @@ from dicomnode.scu.storage_contexts import is_uid
 SOP_CLASS_UID: Final = 0x00080016
 SOP_CLASSES_IN_STUDY: Final = 0x00080062
 MAX_SERIES: Final = 200
-"""Series that are asked for their classes one by one; of more, none is asked."""
+"""Series that are asked for their classes one by one; of more, none is asked. No more studies than that are looked at, either."""
 
 _PATIENT, _STUDY, _SERIES, _INSTANCE = (UNIQUE_KEYS[level] for level in Level)
 
@@ -81,7 +81,8 @@ def take_inventory(
 
     def ask(level: Level, keys: dict[int, str]) -> Iterator[ScannedDataset]:
         query = Query(level, keys, model)
-        return matches(association, query, settings=settings, is_cancelled=is_cancelled)
+        limit = None if level is Level.IMAGE else MAX_SERIES + 1
+        return matches(association, query, settings=settings, limit=limit, is_cancelled=is_cancelled)
 
     with released(association):
         whole = selection if is_complete(selection) else _completed(ask, selection)

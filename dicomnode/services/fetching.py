@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dicomnode.dicom import status
@@ -29,6 +30,7 @@ class Fetching:
     Attributes:
         kept: instances that are in the folder now; one that comes twice counts once.
         refused: those that were answered with a failure.
+        tell: called after each instance.
     """
 
     folder: ExportFolder
@@ -36,6 +38,7 @@ class Fetching:
     kept: set[str] = field(default_factory=set)
     size_bytes: int = 0
     refused: list[Refused] = field(default_factory=list)
+    tell: Callable[[], None] = lambda: None
 
     def open_sink(self, request: StoreRequest) -> ExportedFile:
         """A file for the data set that comes."""
@@ -50,6 +53,7 @@ class Fetching:
             answer = StoreAnswer(status.OUT_OF_RESOURCES, comment=str(error))
         if answer.status != status.SUCCESS:
             self.refused.append(Refused(request.sop_instance_uid, answer.comment))
+        self.tell()
         return StoreAnswer(answer.status, answer.offending_elements, status.error_comment(answer.comment))
 
     def _store(self, request: StoreRequest, sink: ExportedFile) -> StoreAnswer:

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from pydicom import Dataset, dcmread
 from pydicom.dataset import FileDataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 from pynetdicom import AE, build_context, evt
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import (
     PatientRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelGet,
@@ -292,6 +295,30 @@ def test_peer_that_aborts_leaves_what_came_whole(tmp_path: Path) -> None:
     assert files(tmp_path / "out") == [f"{STUDY}/{SERIES}/{SERIES}.1.dcm"]
 
 
+def test_instance_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    def get(event: evt.Event) -> Iterator[Any]:
+        yield 1
+        request = C_STORE()
+        request.MessageID, request.Priority = 1, 2
+        request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = CTImageStorage, f"{SERIES}.1"
+        request.DataSet = BytesIO(bytes(200_000))
+        message = C_STORE_RQ()
+        message.primitive_to_message(request)
+        context = next(one for one in event.assoc.accepted_contexts if one.abstract_syntax == CTImageStorage)
+        *most, _ = message.encode_msg(context.context_id, 16384)
+        for pdu in most:
+            event.assoc.dul.send_pdu(pdu)
+        event.assoc.abort()
+        yield PENDING, None
+
+    with peer(Archive(instance(1)), handlers=[(evt.EVT_C_GET, get)]) as address:
+        done = retrieve(tmp_path, address, "--study", STUDY, "--to", str(tmp_path / "out"))
+    assert done.exit_code == 1
+    assert "association ended by PEER" in done.stderr
+    assert "0 instances" in done.stdout
+    assert files(tmp_path / "out") == []
+
+
 def test_peer_that_falls_silent(tmp_path: Path) -> None:
     is_over = threading.Event()
 
@@ -373,7 +400,7 @@ def test_final_status_is_told_with_comment_and_element(tmp_path: Path) -> None:
         yield 1
         final = Dataset()
         final.Status = 0xA701
-        final.ErrorComment = "the tape is away"
+        final.ErrorComment = "the tape\x1b[2J is away"
         final.OffendingElement = 0x0020000D
         yield final, None
 
@@ -381,7 +408,7 @@ def test_final_status_is_told_with_comment_and_element(tmp_path: Path) -> None:
         done = retrieve(tmp_path, address, "--study", STUDY, "--to", str(tmp_path / "out"))
     assert done.exit_code == 1
     assert "0xa701" in done.stderr
-    assert "the tape is away; offending element (0020,000D)" in done.stderr
+    assert "the tape?[2J is away; offending element (0020,000D)" in done.stderr
 
 
 def test_series_that_the_peer_cannot_place_needs_its_study(tmp_path: Path) -> None:
