@@ -7,7 +7,7 @@ into its study's folder under a name that was never there, and only then indexed
 
 from __future__ import annotations
 
-from dicomnode.files.in_place import FileInPlace, KeptInPlace, is_in_place
+from dicomnode.files.in_place import FileInPlace, KeptInPlace, is_in_place, told
 from dicomnode.files.reception import Kept, MemoryShare, Reception
 from dicomnode.files.recovery import RecoveryReport, recover
 from dicomnode.files.reserve import spare_room
@@ -29,4 +29,5 @@ __all__ = [
     "recover",
     "remove_files",
     "spare_room",
+    "told",
 ]

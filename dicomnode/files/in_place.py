@@ -26,6 +26,11 @@ def is_in_place(location: str) -> bool:
     return location.startswith("/")
 
 
+def told(location: str) -> str:
+    """``location`` as it may stand in a log or an answer: a path that others chose may hold a patient's name."""
+    return "<in place>" if is_in_place(location) else location
+
+
 class FileInPlace:
     """The data set in a file that stays where it is, on its way into the index; what a `Reception` is to one that is received."""
 

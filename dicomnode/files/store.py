@@ -18,7 +18,7 @@ from dicomnode.dicom.part10 import FileMeta, read_file_meta
 from dicomnode.errors import DatasetError, StorageError, UnknownInstanceError
 from dicomnode.files.buffers import Buffers
 from dicomnode.files.folders import StudyFolders
-from dicomnode.files.in_place import is_in_place
+from dicomnode.files.in_place import is_in_place, told
 from dicomnode.files.incoming import Incoming
 from dicomnode.files.reception import MemoryShare, Reception
 from dicomnode.files.settings import FilesSettings
@@ -111,9 +111,9 @@ class Files:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             meta = read_file_meta(mapped)
         except FileNotFoundError:
-            raise UnknownInstanceError(f"no file at {location}") from None
+            raise UnknownInstanceError(f"no file at {told(location)}") from None
         except (OSError, ValueError, DatasetError) as error:  # an empty file cannot be mapped
-            raise StorageError(f"file cannot be read: {location}: {error}") from error
+            raise StorageError(f"file cannot be read: {told(location)}: {_why(error)}") from error
         return StoredDataset(meta, memoryview(mapped)[meta.dataset_offset :])
 
     def dataset(self, location: str, offset: int, size_bytes: int) -> memoryview:
@@ -130,11 +130,11 @@ class Files:
             finally:
                 os.close(descriptor)
         except FileNotFoundError:
-            raise UnknownInstanceError(f"no file at {location}") from None
+            raise UnknownInstanceError(f"no file at {told(location)}") from None
         except (OSError, ValueError) as error:  # an empty file cannot be mapped
-            raise StorageError(f"file cannot be read: {location}: {error}") from error
+            raise StorageError(f"file cannot be read: {told(location)}: {_why(error)}") from error
         if len(mapped) != offset + size_bytes:
-            raise StorageError(f"file has not the size that it was stored with: {location}")
+            raise StorageError(f"file has not the size that it was stored with: {told(location)}")
         return memoryview(mapped)[offset:]
 
     def has(self, location: str, size_bytes: int) -> bool:
@@ -165,9 +165,9 @@ class Files:
                 while piece := file.read(READ_BYTES):
                     digest.update(piece)
         except FileNotFoundError:
-            raise UnknownInstanceError(f"no file at {location}") from None
+            raise UnknownInstanceError(f"no file at {told(location)}") from None
         except (OSError, DatasetError) as error:
-            raise StorageError(f"file cannot be read: {location}: {error}") from error
+            raise StorageError(f"file cannot be read: {told(location)}: {_why(error)}") from error
         return digest.digest()
 
     @contextmanager
@@ -209,3 +209,8 @@ class Files:
             if self._durable:
                 sync_folder(name.parent)
         return name
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, without the path."""
+    return error.strerror or "" if isinstance(error, OSError) else str(error)

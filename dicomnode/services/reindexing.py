@@ -17,7 +17,7 @@ from dicomnode.dicom.attributes import describe
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.scan import scan
 from dicomnode.errors import DicomNodeError
-from dicomnode.files import Files
+from dicomnode.files import Files, told
 from dicomnode.index import Index
 
 log = structlog.get_logger()
@@ -73,6 +73,6 @@ class Reindexing:
         try:
             stored = self._files.read(location)
         except DicomNodeError as error:
-            log.warning("file.unreadable", location=location, reason=str(error))
+            log.warning("file.unreadable", location=told(location), reason=str(error))
             return None
         return describe(scan(stored.dataset, stored.meta.transfer_syntax_uid), self._index.kept)

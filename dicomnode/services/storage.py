@@ -29,7 +29,7 @@ from dicomnode.dicom.instance import (
 )
 from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.errors import IndexUnavailableError, UnknownInstanceError
-from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Files, Kept, KeptInPlace, MemoryShare, Reception
+from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Files, Kept, KeptInPlace, MemoryShare, Reception, told
 from dicomnode.index import Added, Existing, Index, OnConflict, Outcome
 from dicomnode.qa import Validation
 from dicomnode.settings import Settings
@@ -189,7 +189,7 @@ class Storage:
         """Whether what came takes the place of a file that is gone or cut off: a Success must not rest on a row alone."""
         if existing.digest != received.digest or self._is_whole(existing):
             return False
-        log.error("file.missing", location=existing.location)
+        log.error("file.missing", location=told(existing.location))
         try:
             with self._files.removing(existing.location):
                 return self._index.instances.relocate(existing, received)

@@ -120,6 +120,10 @@ def test_a_file_in_place_is_read_and_never_removed(node, receive, tmp_path):
         pass
     with pytest.raises(UnknownInstanceError):
         remove_files(node.root, [in_place])
+    gone = str(tmp_path / "Doe^Jane" / "y.dcm")
+    with pytest.raises(UnknownInstanceError) as nothing:
+        files.read(gone)
+    assert "Doe" not in str(nothing.value), "somebody's path may tell who the patient is"
     assert (tmp_path / "x.dcm").exists()
 
 
