@@ -14,12 +14,14 @@ class OutgoingInstance:
         transfer_syntax_uid: that ``dataset`` is encoded in.
         dataset: opens the data set when its turn comes, mostly a mapped file; called once for each attempt, and may raise a
             DicomNodeError that says why there is none.
+        preferred_syntax_uid: what it is transcoded to where the peer takes that and it can be done; empty for no preference.
     """
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
     dataset: Callable[[], memoryview]
+    preferred_syntax_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
@@ -58,6 +58,28 @@ class Permission(StrEnum):
     COMMITMENT = "commitment"
 
 
+class Compression(StrEnum):
+    """A compression without loss."""
+
+    JPEG_LS = "jpeg-ls"
+    JPEG_2000 = "jpeg-2000"
+    HTJ2K = "htj2k"
+    RLE = "rle"
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """Its transfer syntax (PS3.6 Table A-1)."""
+        return _COMPRESSIONS[self]
+
+
+_COMPRESSIONS: Final = {
+    Compression.JPEG_LS: "1.2.840.10008.1.2.4.80",
+    Compression.JPEG_2000: "1.2.840.10008.1.2.4.90",
+    Compression.HTJ2K: "1.2.840.10008.1.2.4.201",
+    Compression.RLE: "1.2.840.10008.1.2.5",
+}
+
+
 class OutgoingTlsSettings(Settings):
     """How the node speaks TLS when it calls a peer."""
 
@@ -98,6 +120,8 @@ class PeerSettings(Settings):
     """Associations that a C-MOVE opens to it at once."""
     transcode: bool = True
     """Whether an instance is transcoded when the peer does not take the transfer syntax that it is stored in; if not, it fails."""
+    compress: Compression | None = None
+    """What uncompressed images are compressed to, without loss, when the peer takes that; null: they are not."""
     description: str = ""
     """For people: room, maker, telephone number."""
 

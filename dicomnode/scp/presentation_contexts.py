@@ -76,11 +76,15 @@ class ContextPolicy:
         """Whether the node serves this SOP Class."""
         return abstract_syntax == VERIFICATION or model_of(abstract_syntax) is not None or self._stores(abstract_syntax)
 
-    def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
+    def choose(self, abstract_syntax: str, proposed: Sequence[str], *, receives: bool = False) -> str | None:
         """The transfer syntax to accept, None when none will do.
 
         A compressed one is taken only when the peer put it first or offers nothing else: a peer that lists several would
         otherwise be made to compress. Among the rest Explicit VR Little Endian comes first, because it says what it holds.
+
+        Args:
+            receives: the peer takes instances by C-GET here, and sends none. It gets an uncompressed one if it lists any: all that
+                is stored can be brought to that, and little to a compression.
         """
         able = [uid for uid in proposed if self._reads(uid)]
         if abstract_syntax == VERIFICATION:
@@ -89,9 +93,10 @@ class ContextPolicy:
             able = [uid for uid in able if uid in _OF_IDENTIFIERS]
         if not able:
             return None
-        if able[0] not in _NATIVE:
-            return able[0]
-        return next(uid for uid in (*_PREFERRED, *able) if uid in able)
+        native = [uid for uid in (*_PREFERRED, *able) if uid in able and uid in _NATIVE]
+        if able[0] in _NATIVE or (receives and native):
+            return native[0]
+        return able[0]
 
     def roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         """Whether a peer may be (SCU, SCP) of this SOP Class: it receives instances only by C-GET (PS3.4 Section C.5.3)."""

@@ -25,13 +25,15 @@ def propose(instances: Sequence[OutgoingInstance], start: int) -> tuple[list[Pre
     proposal: dict[tuple[str, tuple[str, ...]], None] = {}
     for position in range(start, len(instances)):
         instance = instances[position]
-        stored = instance.sop_class_uid, (instance.transfer_syntax_uid,)
-        if stored in proposal or not (is_uid(instance.sop_class_uid) and is_uid(instance.transfer_syntax_uid)):
+        if not (is_uid(instance.sop_class_uid) and is_uid(instance.transfer_syntax_uid)):
             continue
-        fallback = instance.sop_class_uid, FALLBACK
-        if len(proposal) + 1 + (fallback not in proposal) > MAX_CONTEXTS:
+        syntaxes = [(instance.transfer_syntax_uid,), FALLBACK]
+        if instance.preferred_syntax_uid:
+            syntaxes.insert(0, (instance.preferred_syntax_uid,))
+        needed = [one for syntax in syntaxes if (one := (instance.sop_class_uid, syntax)) not in proposal]
+        if len(proposal) + len(needed) > MAX_CONTEXTS:
             return _contexts(proposal), position
-        proposal[stored] = proposal[fallback] = None
+        proposal.update(dict.fromkeys(needed))
     return _contexts(proposal), len(instances)
 
 

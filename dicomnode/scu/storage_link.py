@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -102,7 +103,13 @@ class Link:
         except DicomNodeError:
             return  # it will be told when its turn comes
 
+    def _prefers_another(self, instance: OutgoingInstance) -> bool:
+        preferred = instance.preferred_syntax_uid
+        return bool(preferred) and self._accepted.context_id(instance.sop_class_uid, preferred) is not None
+
     def _has_to_be_transcoded(self, instance: OutgoingInstance) -> bool:
+        if self._transcode is not None and self._prefers_another(instance):
+            return True
         return (
             self._transcode is not None
             and self._accepted.context_id(instance.sop_class_uid, instance.transfer_syntax_uid) is None
@@ -125,6 +132,12 @@ class Link:
             dataset = instance.dataset()
         except DicomNodeError as error:
             raise NotSentError(str(error)) from error
+        if self._transcode is not None and self._prefers_another(instance):
+            with contextlib.suppress(DicomNodeError):  # then it goes out as it is
+                syntax, dataset = self._transcode(
+                    dataset, instance.transfer_syntax_uid, (instance.preferred_syntax_uid,)
+                )
+                context_id = self._accepted.context_id(instance.sop_class_uid, syntax)
         if context_id is None:
             syntax, dataset = self._transcoded(dataset, instance.transfer_syntax_uid, wanted)
             context_id = self._accepted.context_id(instance.sop_class_uid, syntax)

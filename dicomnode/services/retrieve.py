@@ -1,7 +1,7 @@
 """Giving instances out: to a Move Destination (C-MOVE) or to the one who asks (C-GET), and what becomes of each.
 
 One loop, `Retrieve._run`, keeps the accounts of both. Where the instances go is a generator that says what was sent:
-`sharing.send` over associations of our own, which other threads serve, or `_gotten` over the one that the request came on.
+`sharing.send` over associations of our own, which other threads serve, or `getting.send` over the one that the request came on.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from pydantic import Field
 
 from dicomnode.dicom.identifier import Selection
 from dicomnode.dicom.outgoing import MoveOriginator, OutgoingInstance
-from dicomnode.dicom.peer import PeerSettings
+from dicomnode.dicom.peer import Compression, PeerSettings
 from dicomnode.dicom.status import is_success
 from dicomnode.dicom.sub_operations import SubOperations
+from dicomnode.dicom.transfer_syntax import transfer_syntax
 from dicomnode.errors import DicomNodeError
 from dicomnode.files import Files
 from dicomnode.index import Index, StoredInstance
 from dicomnode.scu.settings import ScuSettings
 from dicomnode.scu.storage import Sent, StorageSCU, Transcode
-from dicomnode.services import sharing
+from dicomnode.services import getting, sharing
 from dicomnode.services.tally import Tally
 from dicomnode.settings import Settings
 from dicomnode.upper_layer.faults import Gone
@@ -34,7 +35,6 @@ log = structlog.get_logger()
 
 MAX_FAILURES_LOGGED: Final = 100
 """Lines about single instances that one retrieval may write; its last line has the count of all."""
-_MESSAGE_IDS: Final = 65535
 
 
 class RetrieveSettings(Settings):
@@ -106,7 +106,7 @@ class Retrieve:
         def send(instances: Sequence[OutgoingInstance], stop: Callable[[], bool]) -> Iterator[Sent | None]:
             return sharing.send(scu, instances, originator, associations=peer.parallel_associations, stop=stop)
 
-        return self._run(request, selection, exchange, send, destination.name)
+        return self._run(request, selection, exchange, send, peer, destination.name)
 
     def get(
         self, request: IdentifierRequest, selection: Selection, peer: PeerSettings | None, exchange: Exchange
@@ -123,9 +123,9 @@ class Retrieve:
         transcode = self._transcode if peer is None or peer.transcode else None
 
         def send(instances: Sequence[OutgoingInstance], stop: Callable[[], bool]) -> Iterator[Sent | None]:
-            return _gotten(instances, exchange, transcode, stop)
+            return getting.send(instances, exchange, transcode, stop)
 
-        return self._run(request, selection, exchange, send, None)
+        return self._run(request, selection, exchange, send, peer)
 
     def _run(
         self,
@@ -133,7 +133,8 @@ class Retrieve:
         selection: Selection,
         exchange: Exchange,
         send: Callable[[Sequence[OutgoingInstance], Callable[[], bool]], Iterator[Sent | None]],
-        destination: str | None,
+        receiver: PeerSettings | None,
+        destination: str | None = None,
     ) -> Retrieved:
         began = time.monotonic()
         instances = self._index.select(selection)
@@ -142,7 +143,9 @@ class Retrieve:
         sizes = {instance.sop_instance_uid: instance.dataset_size_bytes for instance in instances}
         try:
             if instances:
-                for sent in send([self._outgoing(instance) for instance in instances], course.is_over):
+                preferred = receiver.compress if receiver is not None else None
+                outgoing = [self._outgoing(instance, preferred) for instance in instances]
+                for sent in send(outgoing, course.is_over):
                     if sent is not None:
                         course.add(sent)
                         size_bytes += sizes[sent.instance.sop_instance_uid] if _is_there(sent) else 0
@@ -155,12 +158,14 @@ class Retrieve:
             raise course.gone or Gone("requester is gone")
         return Retrieved(status, course.tally.counts, course.tally.failed_uids)
 
-    def _outgoing(self, instance: StoredInstance) -> OutgoingInstance:
+    def _outgoing(self, instance: StoredInstance, preferred: Compression | None) -> OutgoingInstance:
+        is_compressed = transfer_syntax(instance.transfer_syntax_uid).encapsulated
         return OutgoingInstance(
             instance.sop_class_uid,
             instance.sop_instance_uid,
             instance.transfer_syntax_uid,
             _Stored(self._files, instance),
+            "" if preferred is None or is_compressed else preferred.transfer_syntax_uid,
         )
 
 
@@ -229,46 +234,6 @@ class _Course:
                 self._next_pending = time.monotonic() + self._pending_interval_s
         except Gone as gone:
             self.gone = gone
-
-
-def _gotten(
-    instances: Sequence[OutgoingInstance],
-    exchange: Exchange,
-    transcode: Transcode | None,
-    stop: Callable[[], bool],
-) -> Iterator[Sent]:
-    """What becomes of each instance that is sent on the requester's association."""
-    accepted: dict[str, list[str]] = {}
-    for sop_class_uid, transfer_syntax_uid in exchange.storage_contexts():
-        accepted.setdefault(sop_class_uid, []).append(transfer_syntax_uid)
-    for number, instance in enumerate(instances):
-        if stop():
-            return
-        syntaxes = accepted.get(instance.sop_class_uid)
-        if not syntaxes:
-            yield Sent(instance, None, "no presentation context accepted for its SOP Class")
-            continue
-        try:
-            answer = exchange.store(_fitted(instance, syntaxes, transcode), number % _MESSAGE_IDS + 1)
-        except DicomNodeError as error:
-            yield Sent(instance, None, str(error))
-            continue
-        if answer is None:
-            yield Sent(instance, None, "no presentation context accepted for its transfer syntax")
-        else:
-            yield Sent(instance, answer.status, answer.comment)
-
-
-def _fitted(instance: OutgoingInstance, syntaxes: Sequence[str], transcode: Transcode | None) -> OutgoingInstance:
-    """The instance as it is, or in one of these transfer syntaxes when it can be brought to one.
-
-    Raises:
-        DicomNodeError: it cannot be read, or not be transcoded.
-    """
-    if transcode is None or instance.transfer_syntax_uid in syntaxes:
-        return instance
-    transfer_syntax_uid, dataset = transcode(instance.dataset(), instance.transfer_syntax_uid, syntaxes)
-    return OutgoingInstance(instance.sop_class_uid, instance.sop_instance_uid, transfer_syntax_uid, lambda: dataset)
 
 
 def _is_there(sent: Sent) -> bool:

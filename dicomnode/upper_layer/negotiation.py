@@ -37,8 +37,12 @@ class Policy(Protocol):
     def supports(self, abstract_syntax: str) -> bool:
         """Whether we serve this SOP Class."""
 
-    def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
-        """The transfer syntax to accept, None when none will do."""
+    def choose(self, abstract_syntax: str, proposed: Sequence[str], *, receives: bool) -> str | None:
+        """The transfer syntax to accept, None when none will do.
+
+        Args:
+            receives: the peer wants to be SCP only: what is sent in this context comes from us.
+        """
 
     def roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         """Whether the peer may be (SCU, SCP) of this SOP Class, when these are all that it proposed."""
@@ -134,8 +138,8 @@ def negotiate(request: A_ASSOCIATE, policy: Policy) -> Outcome:
     rejected: list[PresentationContext] = []
     answered: dict[str, SCP_SCU_RoleSelectionNegotiation] = {}
     for proposed in request.presentation_context_definition_list:
-        context = judge(proposed, policy)
         abstract_syntax = str(proposed.abstract_syntax)
+        context = judge(proposed, policy, receives=proposed_roles.get(abstract_syntax) == (False, True))
         if context.result == ACCEPTED:
             if abstract_syntax not in proposed_roles:
                 context._as_scp, context._as_scu = policy.assumed_roles(abstract_syntax, abstract_syntaxes)
@@ -174,7 +178,7 @@ def _extended(request: A_ASSOCIATE, accepted: Collection[str], policy: Policy) -
     return {sop_class_uid: answer for sop_class_uid, answer in answers.items() if answer}
 
 
-def judge(proposed: PresentationContext, policy: Policy) -> PresentationContext:
+def judge(proposed: PresentationContext, policy: Policy, *, receives: bool = False) -> PresentationContext:
     """The result for one proposed presentation context (PS3.8 Section 9.3.3.2)."""
     context = PresentationContext()
     context.context_id = proposed.context_id
@@ -185,7 +189,7 @@ def judge(proposed: PresentationContext, policy: Policy) -> PresentationContext:
         context.result = ABSTRACT_SYNTAX_NOT_SUPPORTED
         context._transfer_syntax = transfer_syntaxes[:1]
         return context
-    chosen = policy.choose(abstract_syntax, [str(uid) for uid in transfer_syntaxes])
+    chosen = policy.choose(abstract_syntax, [str(uid) for uid in transfer_syntaxes], receives=receives)
     context.result = TRANSFER_SYNTAXES_NOT_SUPPORTED if chosen is None else ACCEPTED
     context._transfer_syntax = (
         transfer_syntaxes[:1] if chosen is None else [u for u in transfer_syntaxes if u == chosen][:1]

@@ -21,7 +21,14 @@ from integration.retrieve.retrieving import (
     wait_for,
 )
 from pydicom import Dataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLossless,
+    JPEGLSLossless,
+    MRImageStorage,
+)
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 
@@ -48,14 +55,18 @@ class Getter:
 
 @contextmanager
 def getter(
-    node: Node, *, syntaxes: Sequence[str] = (ExplicitVRLittleEndian,), roles: bool = True, title: str = "PEER"
+    node: Node,
+    *,
+    syntaxes: Sequence[str | tuple[str, ...]] = (ExplicitVRLittleEndian,),
+    roles: bool = True,
+    title: str = "PEER",
 ) -> Iterator[Getter]:
     """An association with a context for CT; without ``roles`` it says nothing of receiving, and receives nevertheless."""
     ae = AE(title)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 30
     ae.add_requested_context(GET, ExplicitVRLittleEndian)
     for syntax in syntaxes:
-        ae.add_requested_context(CTImageStorage, syntax)
+        ae.add_requested_context(CTImageStorage, [syntax] if isinstance(syntax, str) else list(syntax))
     it = Getter(None)  # type: ignore[arg-type]
     it.association = ae.associate(
         "127.0.0.1",
@@ -191,3 +202,22 @@ def test_missing_file_fails_alone(serve: Serve) -> None:
         answered = read(it.get(study), 3)
     assert (answered.status, answered.failed_uids) == (SOME_FAILED, [slices[0].SOPInstanceUID])
     assert len(it.received) == 2
+
+
+def test_compresses_for_a_peer_that_wants_it_and_takes_it(serve: Serve) -> None:
+    node = serve(peers={"ws": {"ae_title": "PEER", "host": "127.0.0.1", "port": 1, "compress": "jpeg-ls"}})
+    study, _ = node.fill(1)
+    with getter(node, syntaxes=[ExplicitVRLittleEndian, JPEGLSLossless]) as it:
+        assert read(it.get(study), 1).status == SUCCESS
+    with getter(node) as other:
+        assert read(other.get(study), 1).status == SUCCESS
+    assert [syntax for _, syntax, _ in it.received] == [JPEGLSLossless]
+    assert [syntax for _, syntax, _ in other.received] == [ExplicitVRLittleEndian]
+
+
+def test_who_lists_a_compression_first_gets_what_there_is(serve: Serve) -> None:
+    node = serve()
+    study, _ = node.fill(1)
+    with getter(node, syntaxes=[(JPEGLossless, ImplicitVRLittleEndian)]) as it:
+        assert read(it.get(study), 1).status == SUCCESS
+    assert [syntax for _, syntax, _ in it.received] == [ImplicitVRLittleEndian]

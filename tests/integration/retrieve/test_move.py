@@ -20,10 +20,7 @@ from integration.retrieve.retrieving import (
     study_identifier,
     wait_for,
 )
-from pydicom.uid import (
-    ImplicitVRLittleEndian,
-    MRImageStorage,
-)
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage, RLELossless
 
 SUCCESS, SOME_FAILED, ALL_FAILED, CANCEL = 0x0000, 0xB000, 0xA702, 0xFE00
 
@@ -206,6 +203,24 @@ def test_what_is_stored_in_another_syntax_is_transcoded_for_whom_it_is_needed(
     study, _ = node.fill(1)
     assert move(node, study, 1).status == SUCCESS
     assert [syntax for _, syntax, *_ in dest.received] == [ImplicitVRLittleEndian]
+
+
+@pytest.mark.parametrize(
+    ("taken", "came"),
+    [
+        ([ExplicitVRLittleEndian, RLELossless], RLELossless),
+        ([ExplicitVRLittleEndian], ExplicitVRLittleEndian),
+        ([RLELossless], RLELossless),
+    ],
+)
+def test_compresses_for_a_destination_that_wants_it_and_takes_it(
+    serve: Serve, destination: Destine, taken: list[str], came: str
+) -> None:
+    dest = destination(syntaxes=taken)
+    node = serve(dest, {"compress": "rle"})
+    study, _ = node.fill(2)
+    assert move(node, study, 2).status == SUCCESS
+    assert [syntax for _, syntax, *_ in dest.received] == [came] * 2
 
 
 def test_without_transcoding_it_fails(serve: Serve, destination: Destine, log: list[Any]) -> None:

@@ -42,7 +42,7 @@ class EveryContext:
     def supports(self, abstract_syntax: str) -> bool:
         return True
 
-    def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
+    def choose(self, abstract_syntax: str, proposed: Sequence[str], *, receives: bool) -> str | None:
         return ExplicitVRLittleEndian if ExplicitVRLittleEndian in proposed else None
 
     def roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:

@@ -75,6 +75,18 @@ def test_chooses_the_transfer_syntax(proposed: list[str], chosen: str | None) ->
     assert DEFAULT.choose(CTImageStorage, proposed) == chosen
 
 
+@pytest.mark.parametrize(
+    ("proposed", "chosen"),
+    [
+        ([JPEG2000Lossless, ExplicitVRBigEndian, ImplicitVRLittleEndian], ImplicitVRLittleEndian),
+        ([JPEG2000Lossless, RLELossless], JPEG2000Lossless),
+        ([ImplicitVRLittleEndian, ExplicitVRLittleEndian], ExplicitVRLittleEndian),
+    ],
+)
+def test_who_receives_gets_what_everything_can_be_brought_to(proposed: list[str], chosen: str) -> None:
+    assert DEFAULT.choose(CTImageStorage, proposed, receives=True) == chosen
+
+
 @pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.7.1"])
 def test_refuses_transfer_syntaxes_that_carry_no_whole_instance(uid: str) -> None:
     assert DEFAULT.choose(CTImageStorage, [uid]) is None

@@ -44,7 +44,7 @@ class TableOfSupported:
     def supports(self, abstract_syntax: str) -> bool:
         return abstract_syntax in self.table
 
-    def choose(self, abstract_syntax: str, proposed: Sequence[str]) -> str | None:
+    def choose(self, abstract_syntax: str, proposed: Sequence[str], *, receives: bool) -> str | None:
         return next((uid for uid in self.table[abstract_syntax][0] if uid in proposed), None)
 
     def roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
