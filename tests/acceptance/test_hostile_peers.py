@@ -41,12 +41,11 @@ SHORT = {"association_request_timeout_s": 1, "pdu_timeout_s": 1, "tls_handshake_
 
 
 class Watched:
-    """A node with a workload before and after the attack, and its descriptors and memory counted."""
+    """A node with a workload after the attack, and its descriptors and memory counted before and after."""
 
     def __init__(self, node: RunningNode, folder: Path) -> None:
         self.node = node
         self._folder = folder
-        self._warm_up()
         self._descriptors = self._count_descriptors()
         self._memory = self._resident_bytes()
 
@@ -61,16 +60,6 @@ class Watched:
     def _serves(self, when: str) -> None:
         for number in range(4):  # so that each worker has had its turn
             assert self.node.storescu(write(ct(), self._folder / f"{when}{number}.dcm")) == [0]
-
-    def _warm_up(self) -> None:
-        """Store until each worker has opened what it keeps open."""
-
-        def is_warm() -> bool:
-            assert self.node.storescu(write(ct(), self._folder / "warm.dcm")) == [0]
-            stored_by = {event["worker"] for event in self.node.events("instance.stored")}
-            return len(stored_by) == len(self.node.workers())
-
-        wait_for(is_warm, what="each worker to store something")
 
     def _count_descriptors(self) -> int:
         """All but folders: a worker keeps those that it wrote to last, a bounded number."""
@@ -87,10 +76,23 @@ class Watched:
         return [self.node.process.pid, *self.node.workers()]
 
 
+def warm_up(node: RunningNode, folder: Path) -> None:
+    """Store until each worker has opened what it keeps open."""
+
+    def is_warm() -> bool:
+        assert node.storescu(write(ct(), folder / "warm.dcm")) == [0]
+        stored_by = {event["worker"] for event in node.events("instance.stored")}
+        return len(stored_by) == len(node.workers())
+
+    wait_for(is_warm, what="each worker to store something")
+
+
 @pytest.fixture(scope="module")
 def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """One node for all attacks: it has to survive them all."""
-    with RunningNode(tmp_path_factory.mktemp("hostile"), upper_layer=SHORT) as running:
+    folder = tmp_path_factory.mktemp("hostile")
+    with RunningNode(folder, upper_layer=SHORT) as running:
+        warm_up(running, folder)
         yield running
 
 
@@ -447,8 +449,8 @@ def test_limit_of_associations_rejects_transiently(tmp_path: Path) -> None:
         fourth.send(pdu(A_ASSOCIATE_RQ, association_request()))
         kind, body = fourth.receive()
         assert (kind, tuple(body[1:4])) == (3, (2, 3, 2))
-    with RunningNode(tmp_path / "node", limits={"associations": 3}) as node:
-        assert node.echoscu().returncode == 0
+        stack.close()
+        wait_for(lambda: node.echoscu().returncode == 0, what="the places to come back")
 
 
 def test_explicit_little_endian_goes_before_implicit(watched: Watched) -> None:

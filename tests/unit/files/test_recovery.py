@@ -150,6 +150,7 @@ def test_processes_killed_at_any_moment_leave_nothing_half_done(node, tmp_path):
         deadline = time.monotonic() + 30
         while rows.stat().st_size < enough and time.monotonic() < deadline:
             assert [keeper.poll() for keeper in keepers] == [None, None]
+            time.sleep(0.001)  # leaves the processor to them
         for keeper in keepers:
             keeper.kill()
         for keeper in keepers:
