@@ -1,4 +1,4 @@
-"""What a query finds: first the rows that match, then their values page by page."""
+"""What a query finds: the first few matches at once; then the other rows that match, and their values page by page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 from dicomnode.dicom.identifier import Identifier, Level
 from dicomnode.dicom.query_model import levels_up_to
@@ -20,7 +21,8 @@ Row = tuple[str | None, ...]
 
 _HELD: Final = ("instance.state = 'accepted'", "instance.series IS NOT NULL")
 """Only an accepted instance has a series; both are said for the indices that hold no other rows."""
-_FIRST_PAGE: Final = 20
+_FEW: Final = 20
+"""Matches of the first page, which is read at once."""
 _PAGE: Final = 500
 
 
@@ -45,43 +47,64 @@ def find(connections: Connections, places: Places, identifier: Identifier, retur
     return Found(tags, _pages(connections, places, identifier, tags))
 
 
+def few_matches(places: Places, level: Level, tags: tuple[int, ...], conditions: Conditions) -> str:
+    """The statement for the first few matches, rows and their values: all that most queries have."""
+    values, highest = _values(places, level, tags)
+    tables = joined(level, conditions.highest) + climbed(conditions.highest, highest)
+    return f"SELECT {TABLES[level]}.id{values} FROM {tables}{_where(level, conditions)} LIMIT {_FEW + 1}"  # noqa: S608 - bound
+
+
 def matching_rows(level: Level, conditions: Conditions) -> str:
-    """The statement for the rows that match; it binds the conditions' values."""
-    text = f"SELECT {TABLES[level]}.id FROM {joined(level, conditions.highest)}"  # noqa: S608 - names of ours; values are bound
-    terms = (*_HELD, *conditions.terms) if level is Level.IMAGE else conditions.terms
-    return f"{text} WHERE {' AND '.join(terms)}" if terms else text
+    """The statement for the rows that match."""
+    tables = joined(level, conditions.highest)
+    return f"SELECT {TABLES[level]}.id FROM {tables}{_where(level, conditions)}"  # noqa: S608 - bound
+
+
+def values_of_rows(places: Places, level: Level, tags: tuple[int, ...]) -> str:
+    """The statement for the values of some rows; it binds the rows as a JSON array."""
+    values, highest = _values(places, level, tags)
+    return (
+        f"SELECT {values.removeprefix(', ') or 'NULL'} FROM {TABLES[level]}{climbed(level, highest)}"  # noqa: S608 - bound
+        f" WHERE {TABLES[level]}.id IN (SELECT value FROM json_each(?)) ORDER BY {TABLES[level]}.id"
+    )
 
 
 @lru_cache(maxsize=256)
-def values_of_rows(places: Places, level: Level, tags: tuple[int, ...]) -> str:
-    """The statement for the values of some rows; it binds them as a JSON array."""
+def _values(places: Places, level: Level, tags: tuple[int, ...]) -> tuple[str, Level]:
+    """What a statement selects besides the row, and the highest level that it takes it from."""
     found = [place for tag in tags if (place := places.of(tag, level))]
-    selected = ", ".join(place.expression for place in found) or "NULL"
     highest = max((place.level for place in found), key=levels_up_to(level).index, default=level)
-    return (
-        f"SELECT {selected} FROM {climbed(level, highest)}"  # noqa: S608 - names of ours
-        f" WHERE {TABLES[level]}.id IN (SELECT value FROM json_each(?)) ORDER BY {TABLES[level]}.id"
-    )
+    return "".join(f", {place.expression}" for place in found), highest
+
+
+def _where(level: Level, conditions: Conditions) -> str:
+    terms = (*_HELD, *conditions.terms) if level is Level.IMAGE else conditions.terms
+    return f" WHERE {' AND '.join(terms)}" if terms else ""
 
 
 def _pages(
     connections: Connections, places: Places, identifier: Identifier, tags: tuple[int, ...]
 ) -> Iterator[list[Row]]:
-    level = identifier.level
-    keys = _matches(connections, level, conditions_of(identifier, places))
+    level, conditions = identifier.level, conditions_of(identifier, places)
+    few = _read(connections, few_matches(places, level, tags, conditions), conditions)
+    first = sorted(few[:_FEW], key=itemgetter(0))
+    if first:
+        yield [row[1:] for row in first]
+    if len(few) <= _FEW:
+        return
+    shown = {row[0] for row in first}
+    found = _read(connections, matching_rows(level, conditions), conditions)
+    rows = array("q", sorted(row for (row,) in found if row not in shown))
+    del found
     text = values_of_rows(places, level, tags)
-    start, size = 0, _FIRST_PAGE
-    while start < len(keys):
-        page = json.dumps(keys[start : start + size].tolist())
+    for start in range(0, len(rows), _PAGE):
+        page = json.dumps(rows[start : start + _PAGE].tolist())
         with connections.reading() as connection:
-            rows = connection.execute(text, (page,)).fetchall()
-        if rows:
-            yield rows if tags else [()] * len(rows)
-        start, size = start + size, _PAGE
+            values = connection.execute(text, (page,)).fetchall()
+        if values:
+            yield values if tags else [()] * len(values)
 
 
-def _matches(connections: Connections, level: Level, conditions: Conditions) -> array[int]:
-    """The rows that match, in the order in which they came."""
+def _read(connections: Connections, text: str, conditions: Conditions) -> list[tuple[Any, ...]]:
     with in_use(conditions.matchers), connections.reading() as connection:
-        found = connection.execute(matching_rows(level, conditions), conditions.values).fetchall()
-    return array("q", sorted(key for (key,) in found))
+        return connection.execute(text, conditions.values).fetchall()

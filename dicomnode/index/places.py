@@ -110,7 +110,9 @@ def joined(lowest: Level, highest: Level) -> str:
 
 
 def climbed(lowest: Level, highest: Level) -> str:
-    """The same tables, for whoever knows the rows of the lowest: each leads to the one above."""
+    """The steps up from the rows of ``lowest``: each leads to the one above. None when ``highest`` is not above."""
     upwards = levels_up_to(lowest)
+    if highest not in upwards:
+        return ""
     steps = pairwise(upwards[: upwards.index(highest) + 1])
-    return TABLES[lowest] + "".join(f" CROSS JOIN {TABLES[above]} ON {_JOINS[below]}" for below, above in steps)
+    return "".join(f" CROSS JOIN {TABLES[above]} ON {_JOINS[below]}" for below, above in steps)

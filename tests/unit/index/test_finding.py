@@ -11,7 +11,7 @@ from unit.index.queries import asked, found
 from unit.index.received import ISSUER, MODALITY, MR, PATIENT_ID, PATIENT_NAME, STUDY_DATE, received, verdict
 
 from dicomnode.dicom.identifier import Identifier, Level, QueryOptions, Selection
-from dicomnode.index import Index, OnConflict
+from dicomnode.index import Index, OnConflict, Scope
 
 RELATIONAL = QueryOptions(relational=True)
 CODES = json.dumps([{"00080100": {"vr": "SH", "Value": ["R1"]}}, {"00080100": {"vr": "SH", "Value": ["R2"]}}])
@@ -241,15 +241,27 @@ def test_match_without_anything_to_return(filled: Index) -> None:
     assert (answer.tags, list(answer.pages)) == ((), [[()]])
 
 
-def test_pages_are_small_then_large_and_hold_nothing_twice(index: Index) -> None:
+def test_pages_are_small_then_large_and_in_the_order_of_arrival(index: Index) -> None:
     for number in range(600):
         index.instances.add(received(f"1.2.{number}.1.1", study=f"1.2.{number}"), OnConflict())
-    pages = index.find(asked("STUDY", StudyDate="2024.01.31"), [0x0020000D]).pages
-    first = next(pages)
+    pages = list(index.find(asked("STUDY", StudyDate="2024.01.31"), [0x0020000D]).pages)
+    assert [*map(len, pages)] == [20, 500, 80]
+    assert [row[0] for page in pages for row in page] == [f"1.2.{number}" for number in range(600)]
+
+
+def test_slow_reader_sees_no_match_twice_while_more_come_and_some_go(index: Index) -> None:
+    for number in range(600):
+        index.instances.add(received(f"1.2.{number}.1.1", study=f"1.2.{number}"), OnConflict())
+    pages = index.find(asked("STUDY", StudyDate="20240131"), [0x0020000D]).pages
+    seen = [row[0] for row in next(pages)]
     index.instances.add(received("1.2.9999.1.1", study="1.2.9999"), OnConflict())
-    rest = list(pages)
-    assert [len(first), *map(len, rest)] == [20, 500, 80]
-    assert [row[0] for page in (first, *rest) for row in page] == [f"1.2.{number}" for number in range(600)]
+    seen += [row[0] for row in next(pages)]
+    index.removal.remove(index.removal.holding(Scope("1.2.599")), limit=1, reason="", by="anna")
+    seen += [row[0] for page in pages for row in page]
+    assert len(seen) == len(set(seen))
+    assert (
+        {f"1.2.{number}" for number in range(599)} <= set(seen) <= {f"1.2.{number}" for number in [*range(599), 9999]}
+    )
 
 
 @pytest.mark.parametrize(
