@@ -39,13 +39,13 @@ def _grouped(
 ) -> Iterator[Sequence[Fragment]]:
     if len(fragments) < frames or not fragments:
         raise TranscodingError(f"{len(fragments)} fragments cannot hold {frames} frames")
-    if frames == 1:
-        return iter([fragments])
     if len(fragments) == frames:
         return ([fragment] for fragment in fragments)
     firsts = _by_table(fragments, offsets) if len(offsets) == frames else []
-    if not firsts:
+    if not firsts or frames == 1:
         firsts = [at for at, (start, _) in enumerate(fragments) if bytes(data[start : start + 8]).startswith(_STARTS)]
+    if frames == 1 and not firsts:
+        firsts = [0]  # RLE, which nothing marks
     if len(firsts) != frames or firsts[0] != 0:
         raise TranscodingError(f"{len(fragments)} fragments do not make up {frames} frames")
     return (fragments[first:after] for first, after in pairwise([*firsts, len(fragments)]))

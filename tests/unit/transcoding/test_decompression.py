@@ -215,6 +215,25 @@ def test_another_number_of_frames_than_announced_is_refused(frames):
         to(content, RLE_LOSSLESS, EXPLICIT_VR_LITTLE_ENDIAN)
 
 
+@pytest.mark.parametrize("table", [True, False])
+@pytest.mark.parametrize("frames", ["1", "2", "4"])
+def test_another_number_of_codestreams_than_announced_is_refused(frames, table):
+    codestream = bytes(imagecodecs.jpeg2k_encode(np.arange(16, dtype=np.uint8).reshape(4, 4), codecformat="j2k"))
+    content = encapsulated([codestream] * 3, table=table, NumberOfFrames=frames)
+    with pytest.raises(TranscodingError, match="fragments"):
+        to(content, JPEG_2000_LOSSLESS, EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def test_one_frame_in_many_fragments_is_put_together():
+    pixels = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    codestream = bytes(imagecodecs.jpeg2k_encode(pixels, codecformat="j2k", reversible=True))
+    for frame, syntax in ((codestream, JPEG_2000_LOSSLESS), (rle(pixels.tobytes()), RLE_LOSSLESS)):
+        out = opened(
+            to(encapsulated([frame], per_frame=3), syntax, EXPLICIT_VR_LITTLE_ENDIAN), EXPLICIT_VR_LITTLE_ENDIAN
+        )
+        assert out.PixelData == pixels.tobytes()
+
+
 @pytest.mark.parametrize(
     "change", [{"Rows": 5}, {"Columns": 3}, {"SamplesPerPixel": 3}, {"BitsAllocated": 16}, {"Rows": 0}]
 )
