@@ -14,8 +14,10 @@ from factories import ct
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless
-from running_node import DCMTK, dcmtk, free_port, wait_for
+from pydicom.uid import BasicTextSRStorage, JPEG2000Lossless
+from running_node import DCMTK, RunningNode, dcmtk, free_port, wait_for
+
+from dicomnode.dicom.part10 import read_file_meta
 
 STUDY, SERIES = "1.2.3", "1.2.3.4"
 BIG_BYTES = 256 * 1024 * 1024
@@ -150,6 +152,27 @@ def test_study_is_fetched_as_it_is_stored(
     assert kept.file_meta.TransferSyntaxUID == dataset.file_meta.TransferSyntaxUID
     assert kept == dataset
     assert dcmtk("dcmftest", path).returncode == 0
+
+
+def test_from_one_node_to_a_folder_each_instance_as_it_was_sent(node: RunningNode, tmp_path: Path) -> None:
+    paths = []
+    for dataset in (instance(1), compressed(2), instance(3, SOPClassUID=BasicTextSRStorage, Modality="SR")):
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        paths.append(tmp_path / f"{dataset.InstanceNumber}.dcm")
+        dataset.save_as(paths[-1], enforce_file_format=True)
+    address = f"DICOMNODE@127.0.0.1:{node.port}"
+    sent = node.cli("send", address, *paths)
+    assert sent.returncode == 0, sent.stderr
+    (study,) = node.rows("find", address, "--modality", "CT")
+    assert study["00201208"]["Value"] == [3]
+    done = node.cli("retrieve", address, "--study", STUDY, "--to", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    for path in paths:
+        meta = read_file_meta(path)
+        kept = tmp_path / "out" / STUDY / SERIES / f"{meta.sop_instance_uid}.dcm"
+        kept_meta = read_file_meta(kept)
+        assert kept_meta.transfer_syntax_uid == meta.transfer_syntax_uid
+        assert kept.read_bytes()[kept_meta.dataset_offset :] == path.read_bytes()[meta.dataset_offset :]
 
 
 def test_nothing_that_matches(archive: Archive, tmp_path: Path) -> None:

@@ -132,6 +132,18 @@ def test_names_in_any_script_are_asked_for(tmp_path: Path) -> None:
     assert (answers.asked[0].SpecificCharacterSet, str(answers.asked[0].PatientName)) == ("ISO_IR 192", "山田*")
 
 
+def test_keys_are_written_in_the_peers_own_character_set(tmp_path: Path) -> None:
+    answers = Recorder()
+    with peer(answers) as address:
+        port = address.rpartition(":")[2]
+        config = f"peers: {{old: {{ae_title: PEER, host: 127.0.0.1, port: {port}, character_set: '\\ISO 2022 IR 87'}}}}"
+        done = find(tmp_path, "old", "--patient-name", "*=山田*", config=config)
+    assert done.exit_code == 0, done.stderr
+    answers.asked[0].decode()
+    assert answers.asked[0].SpecificCharacterSet == ["", "ISO 2022 IR 87"]
+    assert str(answers.asked[0].PatientName) == "*=山田*"
+
+
 @pytest.mark.parametrize(
     ("arguments", "keys"),
     [

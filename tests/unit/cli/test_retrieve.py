@@ -31,6 +31,8 @@ from pynetdicom.sop_class import (
 
 from dicomnode.cli import commands
 
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+
 PENDING, CANCEL = 0xFF00, 0xFE00
 STUDY, SERIES = "1.2.3", "1.2.3.4"
 QUERY_RETRIEVE = (
