@@ -230,7 +230,7 @@ def test_request_without_identifier_is_refused(listen: Any) -> None:
 def test_identifier_past_the_limit_ends_the_association(listen: Any) -> None:
     node = listen(maximum_message_mb=1)
     association = associate(node.port)
-    list(association.send_c_find(identifier(PatientComments="x" * (1024 * 1024)), FIND))
+    list(association.send_c_find(identifier(TextValue="x" * (1024 * 1024)), FIND))
     wait_for(lambda: node.acceptor.associations == 0)
     assert "MiB" in node.operations.endings[0][1]
     association.kill()
