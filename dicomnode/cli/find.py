@@ -19,6 +19,7 @@ from dicomnode.dicom.query_model import UNIQUE_KEYS, Level, Model
 from dicomnode.dicom.scanned import ScannedDataset
 from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.scu import query
+from dicomnode.scu.caller import Caller
 
 _MODELS = {"study": Model.STUDY_ROOT, "patient": Model.PATIENT_ROOT}
 _NUMBERS = frozenset({b"IS", b"US", b"UL"})
@@ -94,14 +95,8 @@ def find(
     called, calling_ae_title = peers.find(peer, config), peers.own_title(calling, config)
     shown = limit if as_json else limit or ROWS
     with interruptible() as is_cancelled:
-        found = query.find(
-            called,
-            asked,
-            calling_ae_title=calling_ae_title,
-            settings=peers.scu_settings(config, timeout_s),
-            limit=shown + 1 if shown else None,
-            is_cancelled=is_cancelled,
-        )
+        caller = Caller(called, calling_ae_title, peers.scu_settings(config, timeout_s), is_cancelled)
+        found = query.find(caller, asked, shown + 1 if shown else None)
         _print(found, None if as_json else columns, shown)
         if is_cancelled():
             raise Failed("interrupted: there may be more")

@@ -21,6 +21,7 @@ from dicomnode.errors import NoContextError, PeerError
 from dicomnode.files.export import ExportFolder
 from dicomnode.scu import inventory
 from dicomnode.scu import retrieve as scu
+from dicomnode.scu.caller import Caller
 from dicomnode.scu.storage_contexts import is_uid
 from dicomnode.services.fetching import Fetching
 
@@ -82,37 +83,17 @@ def retrieve(
     settings = peers.scu_settings(config, timeout_s)
     is_get = way == "get" or (way is None and _is_folder(target))
     destination = "" if is_get else _destination(target, config)
+    fetching = None
     with interruptible() as is_cancelled:
+        caller = Caller(called, calling_ae_title, settings, is_cancelled)
         found = inventory.Inventory(selection)
         if is_get or not inventory.is_complete(selection):
-            found = inventory.take_inventory(
-                called,
-                selection,
-                calling_ae_title=calling_ae_title,
-                settings=settings,
-                is_cancelled=is_cancelled,
-                with_sop_classes=is_get,
-            )
-        fetching = Fetching(ExportFolder(Path(target)), found.selection) if is_get else None
-        if fetching is not None:
-            responses = scu.get(
-                called,
-                found.selection,
-                found.sop_class_uids,
-                fetching,
-                calling_ae_title=calling_ae_title,
-                settings=settings,
-                is_cancelled=is_cancelled,
-            )
+            found = inventory.take_inventory(caller, selection, with_sop_classes=is_get)
+        if is_get:
+            fetching = Fetching(ExportFolder(Path(target)), found.selection)
+            responses = scu.get(caller, found.selection, found.sop_class_uids, fetching)
         else:
-            responses = scu.move(
-                called,
-                found.selection,
-                destination,
-                calling_ae_title=calling_ae_title,
-                settings=settings,
-                is_cancelled=is_cancelled,
-            )
+            responses = scu.move(caller, found.selection, destination)
         outcome = _follow(responses, fetching)
     if fetching is not None:
         fetching.folder.sync()

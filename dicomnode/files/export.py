@@ -7,8 +7,8 @@ may take them, and whoever sent the instances still has them.
 from __future__ import annotations
 
 import itertools
-import os
 import re
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -49,6 +49,7 @@ class ExportFolder:
             StorageError: it cannot be made.
         """
         self.root = root
+        self._run = secrets.token_hex(4)
         self._numbers = itertools.count(1)
         self._unsynced: set[Path] = set()
         try:
@@ -58,7 +59,7 @@ class ExportFolder:
 
     def receive(self, request: StoreRequest) -> ExportedFile:
         """Where the bytes of the data set of ``request`` go; never raises, what fails is told when the file is kept."""
-        name = self.root / f".{os.getpid()}-{next(self._numbers)}{UNFINISHED_SUFFIX}"
+        name = self.root / f".{self._run}-{next(self._numbers)}{UNFINISHED_SUFFIX}"
         return ExportedFile(self, name, request)
 
     def name(self, file: IncomingFile, place: Place) -> Path:

@@ -12,17 +12,15 @@ from typing import Final
 
 from pynetdicom.presentation import build_context
 
-from dicomnode.dicom.identifier import Level, Model, Operation, Selection
-from dicomnode.dicom.peer import PeerSettings
+from dicomnode.dicom.identifier import Level, Operation, Selection
 from dicomnode.dicom.query_model import UNIQUE_KEYS, sop_class_of
 from dicomnode.dicom.scanned import ScannedDataset
 from dicomnode.errors import NoContextError, PeerError
-from dicomnode.scu.association import open_association
-from dicomnode.scu.negotiation import UNCOMPRESSED, relational, released
+from dicomnode.scu.caller import UNCOMPRESSED, Caller, relational
 from dicomnode.scu.query import Query, matches
 from dicomnode.scu.retrieve import keys_of, model_for
-from dicomnode.scu.settings import ScuSettings
 from dicomnode.scu.storage_contexts import is_uid
+from dicomnode.upper_layer.requestor import RequestedAssociation
 
 SOP_CLASS_UID: Final = 0x00080016
 SOP_CLASSES_IN_STUDY: Final = 0x00080062
@@ -49,16 +47,8 @@ def is_complete(selection: Selection) -> bool:
     return not (needs_study and not selection.study_uids) and not (needs_series and not selection.series_uids)
 
 
-def take_inventory(
-    peer: PeerSettings,
-    selection: Selection,
-    *,
-    calling_ae_title: str,
-    settings: ScuSettings,
-    is_cancelled: Callable[[], bool],
-    with_sop_classes: bool,
-) -> Inventory:
-    """What ``peer`` says of ``selection``.
+def take_inventory(caller: Caller, selection: Selection, *, with_sop_classes: bool) -> Inventory:
+    """What the peer says of ``selection``.
 
     Raises:
         PeerError: the peer cannot be reached, or does not say where the selection stands.
@@ -67,33 +57,28 @@ def take_inventory(
     find = sop_class_of(model, Operation.FIND)
     negotiation = [] if is_complete(selection) else [relational(find)]
     try:
-        association = open_association(
-            peer,
-            calling_ae_title=calling_ae_title,
-            contexts=[build_context(find, UNCOMPRESSED)],
-            settings=settings,
-            extended_negotiation=negotiation,
-        )
+        with caller.association([build_context(find, UNCOMPRESSED)], extended_negotiation=negotiation) as association:
+
+            def ask(level: Level, keys: dict[int, str]) -> Iterator[ScannedDataset]:
+                limit = None if level is Level.IMAGE else MAX_SERIES + 1
+                return matches(caller, association, Query(level, keys, model), limit)
+
+            whole = selection if is_complete(selection) else _completed(ask, selection)
+            return Inventory(whole, _sop_classes_told(ask, whole, association) if with_sop_classes else frozenset())
     except NoContextError:
-        if is_complete(selection):
-            return Inventory(selection)
-        raise
+        if not is_complete(selection):
+            raise
+        return Inventory(selection)
 
-    def ask(level: Level, keys: dict[int, str]) -> Iterator[ScannedDataset]:
-        query = Query(level, keys, model)
-        limit = None if level is Level.IMAGE else MAX_SERIES + 1
-        return matches(association, query, settings=settings, limit=limit, is_cancelled=is_cancelled)
 
-    with released(association):
-        whole = selection if is_complete(selection) else _completed(ask, selection)
-        if not with_sop_classes:
-            return Inventory(whole)
-        try:
-            return Inventory(whole, frozenset(_sop_classes(ask, whole, model)))
-        except PeerError:
-            if not association.is_established:
-                raise
-            return Inventory(whole)
+def _sop_classes_told(ask: Ask, selection: Selection, association: RequestedAssociation) -> frozenset[str]:
+    """The SOP classes of a selection; none when the peer does not answer that."""
+    try:
+        return frozenset(_sop_classes(ask, selection))
+    except PeerError:
+        if not association.is_established:
+            raise
+        return frozenset()
 
 
 def _completed(ask: Ask, selection: Selection) -> Selection:
@@ -108,7 +93,7 @@ def _completed(ask: Ask, selection: Selection) -> Selection:
     return dataclasses.replace(selection, study_uids=(study,), series_uids=tuple(series) or selection.series_uids)
 
 
-def _sop_classes(ask: Ask, selection: Selection, model: Model) -> set[str]:
+def _sop_classes(ask: Ask, selection: Selection) -> set[str]:
     if selection.level in (Level.SERIES, Level.IMAGE):
         return _of_series(
             ask, [keys_of(dataclasses.replace(selection, series_uids=(uid,))) for uid in selection.series_uids]
@@ -116,7 +101,7 @@ def _sop_classes(ask: Ask, selection: Selection, model: Model) -> set[str]:
     keys = keys_of(selection)
     studies = list(ask(Level.STUDY, {**keys, _STUDY: keys.get(_STUDY, ""), SOP_CLASSES_IN_STUDY: ""}))
     classes: set[str] = set()
-    above = {_PATIENT: selection.patient_id} if model is Model.PATIENT_ROOT else {}
+    above = {_PATIENT: selection.patient_id} if selection.level is Level.PATIENT else {}
     silent = []
     for study in studies:
         told = _uids(study, SOP_CLASSES_IN_STUDY)

@@ -13,17 +13,14 @@ from pynetdicom.dimse_primitives import C_FIND
 from pynetdicom.presentation import build_context
 
 from dicomnode.dicom import status
-from dicomnode.dicom.peer import PeerSettings
 from dicomnode.dicom.query_model import QUERY_RETRIEVE_LEVEL, Level, Model, Operation, sop_class_of
 from dicomnode.dicom.request_keys import encode_keys
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import ScannedDataset
 from dicomnode.errors import NoContextError, PeerError
 from dicomnode.scu.answers import told
-from dicomnode.scu.association import open_association
+from dicomnode.scu.caller import RELATIONAL, UNCOMPRESSED, Caller, accepted_context, relational
 from dicomnode.scu.dialogue import Response, ask
-from dicomnode.scu.negotiation import RELATIONAL, UNCOMPRESSED, accepted_context, relational, released
-from dicomnode.scu.settings import ScuSettings
 from dicomnode.upper_layer.requestor import RequestedAssociation
 
 log = structlog.get_logger()
@@ -53,60 +50,27 @@ class Query:
         return sop_class_of(self.model, Operation.FIND)
 
 
-def _never() -> bool:
-    return False
-
-
-def find(
-    peer: PeerSettings,
-    query: Query,
-    *,
-    calling_ae_title: str,
-    settings: ScuSettings,
-    limit: int | None = None,
-    is_cancelled: Callable[[], bool] = _never,
-) -> Iterator[ScannedDataset]:
+def find(caller: Caller, query: Query, limit: int | None = None) -> Iterator[ScannedDataset]:
     """What fits, as the peer's responses come; each knows its own character set.
 
     Args:
         limit: after so many the peer is asked to stop (C-CANCEL).
-        is_cancelled: asked again and again; once it says so the peer is asked to stop.
 
     Raises:
         PeerError: the peer cannot be reached, does not answer queries, or does not end with Success; what came before counts.
     """
     context = build_context(query.sop_class_uid, UNCOMPRESSED)
     negotiation = [relational(query.sop_class_uid)] if query.relational else []
-    association = open_association(
-        peer,
-        calling_ae_title=calling_ae_title,
-        contexts=[context],
-        settings=settings,
-        extended_negotiation=negotiation,
-    )
-    with released(association):
+    with caller.association([context], extended_negotiation=negotiation) as association:
         if query.relational:
             _check_relational(association, query.sop_class_uid)
-        yield from matches(
-            association,
-            query,
-            settings=settings,
-            character_set=peer.character_set,
-            limit=limit,
-            is_cancelled=is_cancelled,
-        )
+        yield from matches(caller, association, query, limit)
 
 
 def matches(
-    association: RequestedAssociation,
-    query: Query,
-    *,
-    settings: ScuSettings,
-    character_set: str = "",
-    limit: int | None = None,
-    is_cancelled: Callable[[], bool] = _never,
+    caller: Caller, association: RequestedAssociation, query: Query, limit: int | None = None
 ) -> Iterator[ScannedDataset]:
-    """As `find`, over an association that is there already; keys are written in ``character_set`` when they can be."""
+    """As `find`, over an association that is there already."""
     context = accepted_context(association, query.sop_class_uid)
     if context is None:
         raise NoContextError(f"no query accepted by {association.acceptor.ae_title}")
@@ -115,16 +79,15 @@ def matches(
     request.AffectedSOPClassUID = UID(query.sop_class_uid)
     request.Priority = _MEDIUM_PRIORITY
     keys = {**query.keys, QUERY_RETRIEVE_LEVEL: str(query.level)}
-    request.Identifier = BytesIO(encode_keys(keys, transfer_syntax_uid, character_set))
+    request.Identifier = BytesIO(encode_keys(keys, transfer_syntax_uid, caller.peer.character_set))
     count = without_identifier = 0
 
     def is_enough() -> bool:
-        return (limit is not None and count >= limit) or is_cancelled()
+        return (limit is not None and count >= limit) or caller.is_cancelled()
 
-    end_s = min(settings.answer_timeout_s, _END_S)
-    responses = ask(
-        association, context, request, answer_s=settings.answer_timeout_s, is_cancelled=is_enough, end_s=end_s
-    )
+    answer_s = caller.settings.answer_timeout_s
+    end_s = min(answer_s, _END_S)
+    responses = ask(association, context, request, answer_s=answer_s, is_cancelled=is_enough, end_s=end_s)
     for response in _until_enough(responses, is_enough):
         if response.is_pending and not response.identifier:
             without_identifier += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
@@ -13,18 +13,15 @@ from pynetdicom.presentation import build_context
 
 from dicomnode.dicom import status
 from dicomnode.dicom.identifier import Level, Model, Operation, Selection
-from dicomnode.dicom.peer import PeerSettings
 from dicomnode.dicom.query_model import QUERY_RETRIEVE_LEVEL, UNIQUE_KEYS, sop_class_of
 from dicomnode.dicom.request_keys import encode_keys
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.sub_operations import SubOperations
 from dicomnode.errors import NoContextError
 from dicomnode.scu.answers import told
-from dicomnode.scu.association import open_association
+from dicomnode.scu.caller import UNCOMPRESSED, Caller, accepted_context
 from dicomnode.scu.dialogue import Response, ask
-from dicomnode.scu.negotiation import UNCOMPRESSED, accepted_context, released
 from dicomnode.scu.receiving_contexts import USUAL_SOP_CLASSES, receiving_contexts, roles
-from dicomnode.scu.settings import ScuSettings
 from dicomnode.scu.storage_contexts import MAX_CONTEXTS
 from dicomnode.upper_layer.operations import Storage
 from dicomnode.upper_layer.requestor import RequestedAssociation
@@ -59,22 +56,12 @@ def model_for(selection: Selection) -> Model:
     return Model.PATIENT_ROOT if selection.level is Level.PATIENT else Model.STUDY_ROOT
 
 
-def get(
-    peer: PeerSettings,
-    selection: Selection,
-    sop_class_uids: Iterable[str],
-    storage: Storage,
-    *,
-    calling_ae_title: str,
-    settings: ScuSettings,
-    is_cancelled: Callable[[], bool],
-) -> Iterator[Progress]:
-    """Have ``peer`` send the selection to us, over the association that asks for it (C-GET).
+def get(caller: Caller, selection: Selection, sop_class_uids: Iterable[str], storage: Storage) -> Iterator[Progress]:
+    """Have the peer send the selection to us, over the association that asks for it (C-GET).
 
     Args:
         sop_class_uids: of what is expected, none for the usual ones; what is of another class does not come.
         storage: where instances go.
-        is_cancelled: asked again and again; once it says so the peer is asked to stop (C-CANCEL).
 
     Raises:
         NoContextError: the peer does not do C-GET, or sends none of these classes.
@@ -84,42 +71,19 @@ def get(
     classes = set(sop_class_uids) or set(USUAL_SOP_CLASSES)
     contexts = [build_context(operation, UNCOMPRESSED), *receiving_contexts(classes, MAX_CONTEXTS - 1)]
     proposed = {str(context.abstract_syntax) for context in contexts[1:]}
-    association = open_association(
-        peer,
-        calling_ae_title=calling_ae_title,
-        contexts=contexts,
-        settings=settings,
-        extended_negotiation=roles(proposed),
-        storage=storage,
-    )
-    request = C_GET()
-    with released(association):
+    with caller.association(contexts, extended_negotiation=roles(proposed), storage=storage) as association:
         if all(accepted_context(association, uid) is None for uid in proposed):
-            raise NoContextError(f"no instance of these SOP classes is sent by {peer.ae_title}")
-        yield from _retrieve(association, operation, request, selection, settings, is_cancelled)
+            raise NoContextError(f"no instance of these SOP classes is sent by {caller.peer.ae_title}")
+        yield from _retrieve(caller, association, operation, C_GET(), selection)
 
 
-def move(
-    peer: PeerSettings,
-    selection: Selection,
-    destination: str,
-    *,
-    calling_ae_title: str,
-    settings: ScuSettings,
-    is_cancelled: Callable[[], bool],
-) -> Iterator[Progress]:
-    """Have ``peer`` send the selection to the Application Entity ``destination``, which it must know (C-MOVE); else as `get`."""
+def move(caller: Caller, selection: Selection, destination: str) -> Iterator[Progress]:
+    """Have the peer send the selection to the Application Entity ``destination``, which it must know (C-MOVE); else as `get`."""
     operation = sop_class_of(model_for(selection), Operation.MOVE)
-    association = open_association(
-        peer,
-        calling_ae_title=calling_ae_title,
-        contexts=[build_context(operation, UNCOMPRESSED)],
-        settings=settings,
-    )
     request = C_MOVE()
     request.MoveDestination = destination
-    with released(association):
-        yield from _retrieve(association, operation, request, selection, settings, is_cancelled)
+    with caller.association([build_context(operation, UNCOMPRESSED)]) as association:
+        yield from _retrieve(caller, association, operation, request, selection)
 
 
 def keys_of(selection: Selection) -> dict[int, str]:
@@ -134,12 +98,11 @@ def keys_of(selection: Selection) -> dict[int, str]:
 
 
 def _retrieve(
+    caller: Caller,
     association: RequestedAssociation,
     sop_class_uid: str,
     request: C_GET | C_MOVE,
     selection: Selection,
-    settings: ScuSettings,
-    is_cancelled: Callable[[], bool],
 ) -> Iterator[Progress]:
     context = accepted_context(association, sop_class_uid)
     name = type(request).__name__.replace("_", "-")
@@ -151,7 +114,8 @@ def _retrieve(
     keys = {**keys_of(selection), QUERY_RETRIEVE_LEVEL: str(selection.level)}
     request.Identifier = BytesIO(encode_keys(keys, transfer_syntax_uid))
     counts = None
-    for response in ask(association, context, request, answer_s=settings.answer_timeout_s, is_cancelled=is_cancelled):
+    answer_s, is_cancelled = caller.settings.answer_timeout_s, caller.is_cancelled
+    for response in ask(association, context, request, answer_s=answer_s, is_cancelled=is_cancelled):
         counts = response.counts or counts  # some tell nothing with the last one
         yield Progress(response.status, told(type(request), response), counts, _failed(response, transfer_syntax_uid))
 
