@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import IO
 
 import click
@@ -183,14 +184,19 @@ def _cells(imported: Imported) -> tuple[object, ...]:
 
 @contextmanager
 def _progress(paths: tuple[Path, ...], own: Path) -> Iterator[Callable[[], None]]:
-    """What to call after each file; shows a bar when somebody watches standard error."""
+    """What to call after each file; shows a bar when somebody watches standard error, which counts the files meanwhile."""
     console = Console(stderr=True)
-    total = sum(1 for _ in candidates(paths, without=own)) if console.is_terminal else None
     columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(
         *columns, console=console, transient=True, redirect_stdout=False, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task("", total=total)
+        task = bar.add_task("", total=None)
+
+        def count() -> None:
+            bar.update(task, total=sum(1 for _ in candidates(paths, without=own)))
+
+        if console.is_terminal:
+            Thread(target=count, daemon=True).start()
         yield lambda: bar.advance(task)
 
 
