@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,11 @@ def die() -> None:
 
 def fail() -> None:
     raise ZeroDivisionError
+
+
+def tell_number_and_wait(numbers: Path) -> None:
+    numbers.write_text(str(os.getpid()))
+    signal.pause()
 
 
 def open_descriptors() -> list[int]:
@@ -65,6 +71,23 @@ def test_tells_that_a_process_failed(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DataFolderError, match="prepare ended with exit code 1"):
         run_to_end("prepare", fail)
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_process_ends_with_the_wait_for_it(tmp_path: Path) -> None:
+    numbers = tmp_path / "numbers"
+    os.mkfifo(numbers)
+
+    @contextmanager
+    def interrupted() -> Iterator[None]:
+        started.append(int(numbers.read_text()))
+        raise KeyboardInterrupt
+        yield
+
+    started: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        run_to_end("wait", tell_number_and_wait, numbers, waiting=interrupted)
+    with pytest.raises(ProcessLookupError):
+        os.kill(started[0], 0)
 
 
 def test_tells_who_may_not_run_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
