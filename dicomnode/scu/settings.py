@@ -14,7 +14,7 @@ class ScuSettings(Settings):
     association_timeout_s: Seconds = 30.0
     """Time in s for a peer to answer an association request."""
     send_timeout_s: Seconds = 60.0
-    """Time in s for a peer to take each 256 KiB of what the node sends."""
+    """Time in s for a peer to take each 512 KiB of what the node sends."""
     answer_timeout_s: Seconds = 120.0
     """Time in s for a peer to answer a request, or to go on answering it."""
 

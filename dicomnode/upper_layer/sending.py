@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 _PDATA_TF: Final = 4
 _IS_LAST: Final = 2
 _ITEM_HEADER_BYTES: Final = 6
-_BATCH_BYTES: Final = 256 * 1024
-"""What is sent with one system call, and has the send timeout to be taken; also the longest PDU, whatever a peer allows."""
+_BATCH_BYTES: Final = 512 * 1024
+"""What is sent with one system call, and has the send timeout to be taken; more at once is slower again."""
+_LONGEST_PDU_BYTES: Final = 256 * 1024
+"""Whatever a peer allows."""
 _BATCH_PIECES: Final = 512
 DEFAULT_MAXIMUM_LENGTH: Final = 16 * 1024
 """For a peer that does not say how long a PDU may be."""
@@ -86,7 +88,7 @@ def _batches(
     context_id: int, command: bytes, dataset: memoryview, maximum_length: int
 ) -> Iterator[list[bytes | memoryview]]:
     """Command set and data set as P-DATA-TF PDUs with one fragment each, a system call's worth at a time."""
-    room_bytes = min(maximum_length or _BATCH_BYTES, _BATCH_BYTES) - _ITEM_HEADER_BYTES
+    room_bytes = min(maximum_length or _LONGEST_PDU_BYTES, _LONGEST_PDU_BYTES) - _ITEM_HEADER_BYTES
     room_bytes = max(room_bytes // 2 * 2, 2)  # fragments have an even length (PS3.8 Annex E.1)
     pieces_a_batch = min(2 * max(_BATCH_BYTES // room_bytes, 1), _BATCH_PIECES)
     batch: list[bytes | memoryview] = list(pdus.fragmented(context_id, command, b"", maximum_length))
