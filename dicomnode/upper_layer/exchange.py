@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _MAX_WAITING: Final = 16
+_BATCH_BYTES: Final = 256 * 1024
+"""What a peer has the send timeout to take."""
 _MEBIBYTE: Final = 1024 * 1024
 _COMMAND_FIELDS: Final = {
     IdentifierKind.FIND: commands.C_FIND_RQ,
@@ -198,7 +200,8 @@ class PeerExchange:
         if self._association.is_over:
             raise Gone("association has ended")
         try:
-            self._association.connection.send(data)
+            for start in range(0, len(data), _BATCH_BYTES):
+                self._association.connection.send(data[start : start + _BATCH_BYTES])
         except Violation as violation:
             raise Gone(str(violation)) from violation
 

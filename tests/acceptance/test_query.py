@@ -349,9 +349,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
             "tls": {"certificate": str(server.certificate), "private_key": str(server.key)},
         },
     ]
-    with RunningNode(
-        folder, processes={"workers": 1}, upper_layer={"send_timeout_s": 2}, listeners=listeners
-    ) as running:
+    with RunningNode(folder, processes={"workers": 1}, listeners=listeners) as running:
         running.port = plain
         yield running
 
@@ -402,9 +400,8 @@ def test_who_does_not_read_his_answers_keeps_nobody_waiting(large: RunningNode, 
         number = str(MANY // 2)
         answer = find(large, tmp_path, "STUDY", PatientID=synthetic.patient_id(MANY // 2), StudyID="")
         assert (values(answer, "StudyID"), answer.final) == ([number], 0x0000)
-        wait_for(
-            lambda: large.events("association.aborted", calling_ae_title="SLEEPER"), what="the sleeper to be given up"
-        )
+        assert not large.events("query.answered", calling_ae_title="SLEEPER")
+    wait_for(lambda: large.events("query.abandoned", calling_ae_title="SLEEPER"), what="the sleeper to be given up")
     assert large.echoscu().returncode == 0
 
 
