@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar, cast
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity, StoreRequest
@@ -18,6 +18,8 @@ MAX_VALUE_BYTES: Final = 1024
 
 _UNREAD: Final = b"\0unread"
 
+_T = TypeVar("_T")
+
 
 class Subject:
     """What rules look at; a value that several of them ask for is read once.
@@ -28,7 +30,7 @@ class Subject:
         today: where the node stands.
     """
 
-    __slots__ = ("_numbers", "_uids", "_values", "dataset", "request", "today")
+    __slots__ = ("_numbers", "_shared", "_uids", "_values", "dataset", "request", "today")
 
     def __init__(self, dataset: ScannedDataset, request: StoreRequest, today: date) -> None:
         self.dataset = dataset
@@ -37,6 +39,7 @@ class Subject:
         self._values: dict[int, bytes | None] = {}
         self._uids: dict[int, str] = {}
         self._numbers: dict[int, int | None] = {}
+        self._shared: dict[object, object] = {}
 
     def value(self, tag: int) -> bytes | None:
         """At most the first ``MAX_VALUE_BYTES`` of a value, as `ScannedDataset.value` has it; None when absent."""
@@ -65,6 +68,15 @@ class Subject:
         """The day that the first value of a DA names; None when it names none."""
         value = self.value(tag)
         return day(value.split(b"\\", 1)[0]) if value else None
+
+    def once(self, key: object, compute: Callable[[Subject], _T]) -> _T:
+        """What ``compute`` makes of this instance, computed for the first rule that asks, kept under ``key`` for the others.
+
+        What raises is not kept: it is raised anew for each rule that asks, so that none takes half a result for a whole one.
+        """
+        if key not in self._shared:
+            self._shared[key] = compute(self)
+        return cast("_T", self._shared[key])
 
     def is_empty(self, tag: int) -> bool:
         """Whether the element is absent or says nothing."""
