@@ -18,7 +18,9 @@ from pynetdicom import AE
 from dicomnode import __version__, logs
 from dicomnode.config import Config, load
 from dicomnode.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicomnode.errors import StorageError
 from dicomnode.files import Files
+from dicomnode.files.space import FreeSpace
 from dicomnode.index import Durability, Index
 from dicomnode.limits import NodeTable, Place
 from dicomnode.prepare import FILES_NAME, prepare
@@ -87,6 +89,7 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
     except KeyboardInterrupt:
         log.info("node.stopped", exit_code=0)
         return 0
+    _tell_when_full(config)
     table = NodeTable.create(PLACES_PER_WORKER * config.processes.workers)
 
     def specs(of: Config) -> Sequence[WorkerSpec]:
@@ -115,6 +118,14 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
         on_ready=on_ready,
     )
     return supervisor.run(signals)
+
+
+def _tell_when_full(config: Config) -> None:
+    """Say at the start that every instance will be refused; the node serves all the same, there may be room again at any time."""
+    try:
+        FreeSpace(config.data, config.files.free_space_floor_bytes).check()
+    except StorageError as error:
+        log.error("data_folder.full", folder=str(config.data), reason=str(error))
 
 
 _FIXED = ("data", "durability", "index", "processes")

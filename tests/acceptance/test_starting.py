@@ -1,4 +1,4 @@
-"""Signals that come while the node is still preparing its data folder: none is lost, and none ends it without a word."""
+"""What a node does and says while it starts: no signal is lost, and none ends it without a word."""
 
 from __future__ import annotations
 
@@ -63,3 +63,10 @@ def test_node_that_waits_for_the_data_folder_can_be_stopped(tmp_path: Path) -> N
         wait_for(lambda: node.events("data_folder.awaited"), what="the node to wait for the folder")
         node.process.send_signal(signal.SIGTERM)
         assert node.process.wait(10) == 0
+
+
+def test_node_without_room_serves_and_says_that_it_will_refuse(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node", files={"free_space_floor_bytes": 10**18}, processes={"workers": 1}) as node:
+        [line] = node.events("data_folder.full")
+        assert "out of space" in line["reason"]
+        assert node.echoscu().returncode == 0
