@@ -209,6 +209,8 @@ def _why_failed(outcome: Outcome, fetching: Fetching | None) -> str:
     refused = len(fetching.refused) if fetching else 0
     if last.status == status.CANCEL:
         return f"interrupted: {counts.remaining} not sent" if counts.remaining else "interrupted"
+    if refused and last.status == status.SUCCESS:
+        return f"{refused} of what came was not kept, though the peer ended with Success"
     if not status.is_success(last.status) or counts.failed or refused or last.failed_sop_instance_uids:
         hint = "; to write into a folder: --get" if last.status == status.MOVE_DESTINATION_UNKNOWN else ""
         return f"ended with {last.told}{hint}"
