@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from bench import wire
 
+_DISCARD = socket.MSG_TRUNC | socket.MSG_WAITALL
+"""Has TCP throw the bytes away instead of copying them (tcp(7))."""
 _COMMAND, _LAST = 1, 2  # bits of a PDV's message control header (PS3.8 Section E.2)
 
 
@@ -38,12 +40,12 @@ class Receiver:
     def next_message(self) -> bytes | None:
         """The command set of the next message that is no C-STORE request, once it is whole; None when the association ends."""
         command = b""
-        for context, control, value in self._fragments():
+        for context, control, size, value in self._fragments():
             is_last = bool(control & _LAST)
             if control & _COMMAND:
                 command += bytes(value)
             else:
-                self.received.size_bytes += len(value)
+                self.received.size_bytes += size
             if not is_last or (control & _COMMAND and wire.has_dataset(command)):
                 continue
             if wire.element(command, 0x0100) != wire.C_STORE_RQ:
@@ -54,30 +56,46 @@ class Receiver:
             command = b""
         return None
 
-    def _fragments(self) -> Iterator[tuple[int, int, memoryview]]:
-        """Context, message control header and bytes of each presentation data value, until the association ends."""
+    def _fragments(self) -> Iterator[tuple[int, int, int, memoryview]]:
+        """Each presentation data value until the association ends: context, message control header, length, bytes.
+
+        A fragment of a data set that fills its PDU has no bytes: the system throws them away, so that what is measured is the
+        sender.
+        """
         while True:
-            if self._pdu:
+            while self._pdu:
                 size, context, control = struct.unpack_from(">LBB", self._pdu)
                 value, self._pdu = self._pdu[wire.PDV_HEADER_BYTES : 4 + size], self._pdu[4 + size :]
-                yield context, control, value
-                continue
+                yield context, control, size - 2, value
             header = self._exactly(wire.PDU_HEADER_BYTES)
             if not header:
                 return
             pdu_type, length = struct.unpack(">BxL", header)
-            body = self._exactly(length)
             if pdu_type == wire.P_DATA:
-                self._pdu = body
-            elif pdu_type == wire.ASSOCIATE_RQ:
+                size, context, control = struct.unpack(">LBB", self._exactly(wire.PDV_HEADER_BYTES))
+                if control & _COMMAND or size + 4 < length:
+                    self._pdu = self._exactly(length, wire.PDV_HEADER_BYTES)
+                else:
+                    self._drop(size - 2)
+                    yield context, control, size - 2, self._buffer[:0]
+                continue
+            body = self._exactly(length)
+            if pdu_type == wire.ASSOCIATE_RQ:
                 self._connection.sendall(wire.associate_ac(bytes(body)))
-            else:
-                if pdu_type == wire.RELEASE_RQ:
-                    self._connection.sendall(wire.pdu(wire.RELEASE_RP, bytes(4)))
-                return
+                continue
+            if pdu_type == wire.RELEASE_RQ:
+                self._connection.sendall(wire.pdu(wire.RELEASE_RP, bytes(4)))
+            return
 
-    def _exactly(self, length: int) -> memoryview:
-        received = 0
+    def _drop(self, length: int) -> None:
+        while length:
+            count = self._connection.recv_into(self._buffer, min(length, len(self._buffer)), _DISCARD)
+            if not count:
+                return
+            length -= count
+
+    def _exactly(self, length: int, received: int = 0) -> memoryview:
+        """``length`` bytes, the first of which are in the buffer already."""
         while received < length:
             count = self._connection.recv_into(self._buffer[received:length], 0, socket.MSG_WAITALL)
             if not count:
