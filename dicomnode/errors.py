@@ -5,12 +5,14 @@ DicomNodeError
 ├── DataFolderError           the data folder cannot be used: in use by another node, wrong owner, network file system, newer index
 ├── DatasetError              a data set cannot be read: what, and at which byte
 ├── TranscodingError          a data set cannot be brought into another transfer syntax
+├── AmendError                a data set cannot be changed as asked
 ├── IdentifierError           what a query or retrieve request asks for does not match its SOP Class (0xA900)
 ├── StorageError              what came in could not be made durable; transient, so the sender may retry (0xA700)
 │   ├── OutOfSpaceError       the free-space floor is reached
 │   └── IndexUnavailableError the index cannot be read or written now
 ├── TooManyMatchesError       a query matches more than one may (0xA700)
 ├── UnknownInstanceError      no such instance, study or quarantine entry
+├── NotReleasableError        what is in quarantine cannot be released as it is
 ├── NotSentError              an instance cannot be sent to this peer, but others can
 └── PeerError                 a peer could not be reached, or refused us
     ├── BusyError             it rejects us for now, and says that we may try again
@@ -81,6 +83,14 @@ class IdentifierError(DicomNodeError):
 
 class TranscodingError(DicomNodeError):
     """A data set cannot be brought into another transfer syntax: no way there, a missing package, or corrupt pixels."""
+
+
+class AmendError(DicomNodeError):
+    """A data set cannot be changed as asked: a value cannot be written in it, or it cannot be read well enough."""
+
+
+class NotReleasableError(DicomNodeError):
+    """An instance in quarantine cannot be released as it is."""
 
 
 class StorageError(DicomNodeError):

@@ -18,7 +18,7 @@ from dicomnode.dicom.transfer_syntax import transfer_syntax
 from dicomnode.dicom.transliteration import transliterated
 from dicomnode.dicom.value_representation import LONG_FORM, TEXT, dictionary_vr
 
-_NUMBERS: Final = {
+NUMBERS: Final = {
     b"US": "H",
     b"SS": "h",
     b"UL": "L",
@@ -76,7 +76,7 @@ class Encoding:
         if vr == b"SQ":
             items = json.loads(value) if value else []
             return self.element(tag, vr, b"".join(self._item(item) for item in items))
-        if vr in _NUMBERS or vr == b"AT":
+        if vr in NUMBERS or vr == b"AT":
             return self.element(tag, vr, self._packed(vr, [part for part in value.split("\\") if part]))
         return self.element(tag, vr, self._characters(vr, value))
 
@@ -84,15 +84,19 @@ class Encoding:
         """An element from its value as bytes; padded to an even length (PS3.5 Section 6.2)."""
         if len(value) % 2:
             value += b"\0" if vr in PADDED_WITH_NULL else b" "
+        return self.head(tag, vr, len(value)) + value
+
+    def head(self, tag: int, vr: bytes, length: int) -> bytes:
+        """What stands before a value of ``length`` bytes: tag, VR where it is explicit, and length."""
         order = ">" if self.big_endian else "<"
         group, number = tag >> 16, tag & 0xFFFF
         if self.implicit_vr or tag == _ITEM:
-            return struct.pack(f"{order}HHL", group, number, len(value)) + value
-        if vr not in LONG_FORM and len(value) <= _MAX_SHORT_LENGTH:
-            return struct.pack(f"{order}HH2sH", group, number, vr, len(value)) + value
+            return struct.pack(f"{order}HHL", group, number, length)
+        if vr not in LONG_FORM and length <= _MAX_SHORT_LENGTH:
+            return struct.pack(f"{order}HH2sH", group, number, vr, length)
         if vr not in LONG_FORM:
             vr = b"UN"  # for what is longer than its VR's length field can say (PS3.5 Section 6.2.2)
-        return struct.pack(f"{order}HH2sxxL", group, number, vr, len(value)) + value
+        return struct.pack(f"{order}HH2sxxL", group, number, vr, length)
 
     def _characters(self, vr: bytes, value: str) -> bytes:
         if value.isascii():
@@ -116,7 +120,7 @@ class Encoding:
                     packed += struct.pack(f"{order}HH", *divmod(int(str(value), 16), 0x10000))
                 else:
                     number = float(value) if vr in (b"FL", b"FD") else int(value)
-                    packed += struct.pack(order + _NUMBERS[vr], number)
+                    packed += struct.pack(order + NUMBERS[vr], number)
             except (ValueError, OverflowError, struct.error):
                 continue
         return bytes(packed)
@@ -133,7 +137,7 @@ class Encoding:
         values = attribute.get("Value", [])
         if vr == b"SQ":
             return self.element(tag, vr, b"".join(self._item(item) for item in values))
-        if vr in _NUMBERS or vr == b"AT":
+        if vr in NUMBERS or vr == b"AT":
             return self.element(tag, vr, self._packed(vr, values))
         if "InlineBinary" in attribute:
             try:
