@@ -15,7 +15,7 @@ from bench.raw_client import Address, Association, PeerRefusedError
 from bench.servers import DATA_FOLDER, MANY, NODE, Durability, Running, Server
 from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
 from dicomnode.dicom.encode import Encoding
-from dicomnode.dicom.identifier import Model, QueryOptions, parse_query
+from dicomnode.dicom.query.identifier import Model, QueryOptions, parse_query
 from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomnode.index import Durability as IndexDurability
 from dicomnode.index import Index, IndexSettings

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from dicomnode.dicom.person_name import name_groups
+from dicomnode.dicom.query.person_name import name_groups
 from dicomnode.index import Durability, Index, IndexSettings
 
 CT = "1.2.840.10008.5.1.4.1.1.2"

@@ -15,7 +15,7 @@ from dicomnode.cli import Failed, configuration, keys, peers, table
 from dicomnode.cli.interruption import interruptible
 from dicomnode.cli.studies import ROWS, date
 from dicomnode.dicom.json_model import dataset_json
-from dicomnode.dicom.query_model import UNIQUE_KEYS, Level, Model
+from dicomnode.dicom.query.model import UNIQUE_KEYS, Level, Model
 from dicomnode.dicom.scanned import ScannedDataset
 from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.scu import query

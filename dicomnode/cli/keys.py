@@ -13,8 +13,8 @@ import click
 from pydicom.datadict import dictionary_description, dictionary_has_tag, tag_for_keyword
 from pydicom.tag import Tag
 
-from dicomnode.dicom.query_model import PATIENT_ID, UNIQUE_KEYS, Level, Model, levels_up_to
-from dicomnode.dicom.request_keys import check_keys
+from dicomnode.dicom.query.model import PATIENT_ID, UNIQUE_KEYS, Level, Model, levels_up_to
+from dicomnode.dicom.query.request_keys import check_keys
 
 STUDY_INSTANCE_UID: Final = UNIQUE_KEYS[Level.STUDY]
 SERIES_INSTANCE_UID: Final = UNIQUE_KEYS[Level.SERIES]

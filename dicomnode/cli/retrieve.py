@@ -14,8 +14,8 @@ from dicomnode.cli.interruption import interruptible
 from dicomnode.cli.sub_operations import showing
 from dicomnode.config import Config
 from dicomnode.dicom import status
-from dicomnode.dicom.identifier import Level, Selection
 from dicomnode.dicom.peer import check_ae_title
+from dicomnode.dicom.query.identifier import Level, Selection
 from dicomnode.dicom.sub_operations import SubOperations
 from dicomnode.errors import NoContextError, PeerError
 from dicomnode.files.export import ExportFolder

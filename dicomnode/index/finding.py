@@ -10,8 +10,8 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
-from dicomnode.dicom.identifier import Identifier, Level
-from dicomnode.dicom.query_model import levels_up_to
+from dicomnode.dicom.query.identifier import Identifier, Level
+from dicomnode.dicom.query.model import levels_up_to
 from dicomnode.index.database import Connections
 from dicomnode.index.functions import in_use
 from dicomnode.index.matching import Conditions, conditions_of

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from dicomnode.dicom.matching import Matcher
+from dicomnode.dicom.query.matching import Matcher
 
 _tokens: Final = itertools.count(1)
 _in_use: Final[dict[int, Matcher]] = {}

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from peewee import JOIN, SQL, fn
 
 from dicomnode.dicom.instance import Attributes
-from dicomnode.dicom.person_name import name_groups
+from dicomnode.dicom.query.person_name import name_groups
 from dicomnode.index.schema import Patient, Series, Study, bound, compiled, insert_into
 from dicomnode.index.texts import Level, level_of, level_text, tags_with_values
 

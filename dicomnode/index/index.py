@@ -9,7 +9,7 @@ from typing import Final
 
 from peewee import SQL, fn
 
-from dicomnode.dicom.identifier import Identifier, Selection
+from dicomnode.dicom.query.identifier import Identifier, Selection
 from dicomnode.index.database import Connections
 from dicomnode.index.finding import Found, find
 from dicomnode.index.instances import Instances

@@ -1,7 +1,7 @@
 """A query's keys as conditions in SQL (PS3.4 Section C.2.2.2).
 
-What stands in a column is compared by SQL, so that an index serves it; the rest by `dicomnode.dicom.matching`, called from SQL for
-the rows that are left. Values are bound, never written into the text.
+What stands in a column is compared by SQL, so that an index serves it; the rest by `dicomnode.dicom.query.matching`, called from SQL
+for the rows that are left. Values are bound, never written into the text.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from dicomnode.dicom.identifier import EMPTY_VALUE, Identifier, Key, Level, QueryOptions
-from dicomnode.dicom.keys import WILDCARD
-from dicomnode.dicom.matching import Matcher, matcher_of
-from dicomnode.dicom.person_name import group_patterns, has_several_groups, key_words, name_groups
-from dicomnode.dicom.query_model import levels_up_to
-from dicomnode.dicom.temporal import date_interval, time_interval
-from dicomnode.dicom.wildcards import as_glob, has_wildcard
+from dicomnode.dicom.query.identifier import EMPTY_VALUE, Identifier, Key, Level, QueryOptions
+from dicomnode.dicom.query.keys import WILDCARD
+from dicomnode.dicom.query.matching import Matcher, matcher_of
+from dicomnode.dicom.query.model import levels_up_to
+from dicomnode.dicom.query.person_name import group_patterns, has_several_groups, key_words, name_groups
+from dicomnode.dicom.query.temporal import date_interval, time_interval
+from dicomnode.dicom.query.wildcards import as_glob, has_wildcard
 from dicomnode.index.functions import new_token
 from dicomnode.index.places import Place, Places
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from dicomnode.dicom.attributes import LevelAttributes
-from dicomnode.dicom.query_model import Level, level_of_key, levels_up_to, query_keys
+from dicomnode.dicom.query.model import Level, level_of_key, levels_up_to, query_keys
 
 TABLES: Final = {Level.PATIENT: "patient", Level.STUDY: "study", Level.SERIES: "series", Level.IMAGE: "instance"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from dicomnode.dicom.identifier import Selection
+from dicomnode.dicom.query.identifier import Selection
 from dicomnode.index.database import Connections
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from peewee import SQL, Node, fn
 
-from dicomnode.dicom.person_name import name_groups
+from dicomnode.dicom.query.person_name import name_groups
 from dicomnode.index.database import Connections
 from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.schema import QUARANTINED, Instance, Patient, Study, bound, compiled

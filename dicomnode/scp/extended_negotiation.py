@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dicomnode.dicom.identifier import Operation, QueryOptions, model_of
+from dicomnode.dicom.query.identifier import Operation, QueryOptions, model_of
 
 _QUERY: Final = bytes(
     (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 
-from dicomnode.dicom.query_model import Operation, model_of
+from dicomnode.dicom.query.model import Operation, model_of
 from dicomnode.dicom.sop_class import VERIFICATION, is_standard_storage, may_be_storage
 from dicomnode.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import structlog
 
 from dicomnode.dicom import status as statuses
-from dicomnode.dicom.identifier import Level, Operation, model_of, parse_query
 from dicomnode.dicom.peer import PeerSettings, Permission, Sender
+from dicomnode.dicom.query.identifier import Level, Operation, model_of, parse_query
 from dicomnode.errors import DicomNodeError, IdentifierError, TooManyMatchesError
 from dicomnode.scp import extended_negotiation, status
 from dicomnode.scp.known_peers import KnownPeers

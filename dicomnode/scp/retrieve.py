@@ -7,8 +7,8 @@ from collections.abc import Callable
 import structlog
 
 from dicomnode.dicom import status as statuses
-from dicomnode.dicom.identifier import Operation, Selection, model_of, parse_retrieve
 from dicomnode.dicom.peer import PeerSettings, Permission
+from dicomnode.dicom.query.identifier import Operation, Selection, model_of, parse_retrieve
 from dicomnode.errors import DicomNodeError
 from dicomnode.scp import extended_negotiation, status
 from dicomnode.scp.known_peers import KnownPeers

@@ -12,8 +12,8 @@ from typing import Final
 
 from pynetdicom.presentation import build_context
 
-from dicomnode.dicom.identifier import Level, Operation, Selection
-from dicomnode.dicom.query_model import UNIQUE_KEYS, sop_class_of
+from dicomnode.dicom.query.identifier import Level, Operation, Selection
+from dicomnode.dicom.query.model import UNIQUE_KEYS, sop_class_of
 from dicomnode.dicom.scanned import ScannedDataset
 from dicomnode.errors import NoContextError, PeerError
 from dicomnode.scu.caller import UNCOMPRESSED, Caller, relational

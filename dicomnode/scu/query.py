@@ -13,8 +13,8 @@ from pynetdicom.dimse_primitives import C_FIND
 from pynetdicom.presentation import build_context
 
 from dicomnode.dicom import status
-from dicomnode.dicom.query_model import QUERY_RETRIEVE_LEVEL, Level, Model, Operation, sop_class_of
-from dicomnode.dicom.request_keys import encode_keys
+from dicomnode.dicom.query.model import QUERY_RETRIEVE_LEVEL, Level, Model, Operation, sop_class_of
+from dicomnode.dicom.query.request_keys import encode_keys
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import ScannedDataset
 from dicomnode.errors import NoContextError, PeerError

@@ -12,9 +12,9 @@ from pynetdicom.dimse_primitives import C_GET, C_MOVE
 from pynetdicom.presentation import build_context
 
 from dicomnode.dicom import status
-from dicomnode.dicom.identifier import Level, Model, Operation, Selection
-from dicomnode.dicom.query_model import QUERY_RETRIEVE_LEVEL, UNIQUE_KEYS, sop_class_of
-from dicomnode.dicom.request_keys import encode_keys
+from dicomnode.dicom.query.identifier import Level, Model, Operation, Selection
+from dicomnode.dicom.query.model import QUERY_RETRIEVE_LEVEL, UNIQUE_KEYS, sop_class_of
+from dicomnode.dicom.query.request_keys import encode_keys
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.sub_operations import SubOperations
 from dicomnode.errors import NoContextError

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dicomnode.dicom import status
-from dicomnode.dicom.identifier import Level, Selection
 from dicomnode.dicom.instance import StoreAnswer, StoreRequest
-from dicomnode.dicom.query_model import UNIQUE_KEYS
+from dicomnode.dicom.query.identifier import Level, Selection
+from dicomnode.dicom.query.model import UNIQUE_KEYS
 from dicomnode.dicom.scan import scan
 from dicomnode.errors import StorageError
 from dicomnode.files.export import ExportedFile, ExportFolder, Place

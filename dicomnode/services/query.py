@@ -18,8 +18,8 @@ from dicomnode.dicom import status
 from dicomnode.dicom.character_sets import CharacterSet, character_set
 from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.encode_rows import RowEncoder, Shape
-from dicomnode.dicom.identifier import Identifier, Key
-from dicomnode.dicom.query_model import UNIQUE_KEYS
+from dicomnode.dicom.query.identifier import Identifier, Key
+from dicomnode.dicom.query.model import UNIQUE_KEYS
 from dicomnode.errors import TooManyMatchesError
 from dicomnode.index import Found, Index
 from dicomnode.settings import Settings

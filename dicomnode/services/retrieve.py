@@ -14,9 +14,9 @@ from typing import Annotated, Final
 import structlog
 from pydantic import Field
 
-from dicomnode.dicom.identifier import Selection
 from dicomnode.dicom.outgoing import MoveOriginator, OutgoingInstance
 from dicomnode.dicom.peer import Compression, PeerSettings
+from dicomnode.dicom.query.identifier import Selection
 from dicomnode.dicom.status import is_success
 from dicomnode.dicom.sub_operations import SubOperations
 from dicomnode.dicom.transfer_syntax import transfer_syntax

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from dicomnode.dicom.person_name import name_groups
+from dicomnode.dicom.query.person_name import name_groups
 
 _STATEMENTS = """
 ALTER TABLE "patient" ADD COLUMN "ideographic_key" TEXT NOT NULL DEFAULT '';

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
-from dicomnode.dicom.identifier import Identifier, Key, Level, Model, QueryOptions
+from dicomnode.dicom.query.identifier import Identifier, Key, Level, Model, QueryOptions
 from dicomnode.index import Index
 
 Value = str | dict[str, "Value"]

@@ -10,7 +10,7 @@ from pydicom.datadict import tag_for_keyword
 from unit.index.queries import asked, found
 from unit.index.received import ISSUER, MODALITY, MR, PATIENT_ID, PATIENT_NAME, STUDY_DATE, received, verdict
 
-from dicomnode.dicom.identifier import Identifier, Level, QueryOptions, Selection
+from dicomnode.dicom.query.identifier import Identifier, Level, QueryOptions, Selection
 from dicomnode.index import Index, OnConflict, Scope
 
 RELATIONAL = QueryOptions(relational=True)

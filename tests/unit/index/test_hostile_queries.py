@@ -11,8 +11,8 @@ from pydicom.datadict import dictionary_VR
 from unit.dicom.elements import explicit, item
 from unit.index.received import received
 
-from dicomnode.dicom.identifier import Level, Model, QueryOptions, parse_query, parse_retrieve
-from dicomnode.dicom.query_model import QUERY_KEYS
+from dicomnode.dicom.query.identifier import Level, Model, QueryOptions, parse_query, parse_retrieve
+from dicomnode.dicom.query.model import QUERY_KEYS
 from dicomnode.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,

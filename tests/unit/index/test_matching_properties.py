@@ -20,9 +20,9 @@ from unit.index.queries import Value
 from unit.index.received import received
 
 from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
-from dicomnode.dicom.identifier import Identifier, Key, Level, Model, QueryOptions
 from dicomnode.dicom.instance import Attributes
-from dicomnode.dicom.query_model import COMPUTED_KEYS, QUERY_KEYS, UNIQUE_KEYS
+from dicomnode.dicom.query.identifier import Identifier, Key, Level, Model, QueryOptions
+from dicomnode.dicom.query.model import COMPUTED_KEYS, QUERY_KEYS, UNIQUE_KEYS
 from dicomnode.index import Durability, Index, IndexSettings, OnConflict
 
 PATIENT_ID, ISSUER, MODALITY = 0x00100020, 0x00100021, 0x00080060

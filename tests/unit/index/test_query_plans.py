@@ -12,8 +12,8 @@ import pytest
 from unit.index.queries import Value, asked
 
 from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES
-from dicomnode.dicom.identifier import Identifier, Level, Model, QueryOptions, Selection
-from dicomnode.dicom.query_model import QUERY_KEYS
+from dicomnode.dicom.query.identifier import Identifier, Level, Model, QueryOptions, Selection
+from dicomnode.dicom.query.model import QUERY_KEYS
 from dicomnode.index import Index, functions
 from dicomnode.index.finding import few_matches, matching_rows, values_of_rows
 from dicomnode.index.matching import conditions_of

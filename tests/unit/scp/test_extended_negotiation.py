@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dicomnode.dicom.identifier import QueryOptions
+from dicomnode.dicom.query.identifier import QueryOptions
 from dicomnode.scp import extended_negotiation
 
 FIND, MOVE, GET = (f"1.2.840.10008.5.1.4.1.2.2.{operation}" for operation in (1, 2, 3))

@@ -14,7 +14,7 @@ from unit.index.queries import Value, asked
 from unit.index.received import CT, PATIENT_ID, PATIENT_NAME, received
 
 from dicomnode.dicom.character_sets import character_set
-from dicomnode.dicom.identifier import Identifier, Model
+from dicomnode.dicom.query.identifier import Identifier, Model
 from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomnode.errors import TooManyMatchesError
 from dicomnode.index import Durability, Index, IndexSettings, OnConflict

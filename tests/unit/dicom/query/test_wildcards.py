@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dicomnode.dicom.wildcards import wildcard_test
+from dicomnode.dicom.query.wildcards import wildcard_test
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydicom.datadict import dictionary_description
 
-from dicomnode.dicom.keys import WILDCARD
-from dicomnode.dicom.query_model import QUERY_KEYS, Level
+from dicomnode.dicom.query.keys import WILDCARD
+from dicomnode.dicom.query.model import QUERY_KEYS, Level
 
-PAGE = (Path(__file__).parents[3] / "docs" / "query.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "query.md").read_text(encoding="utf-8")
 KINDS = {
     "DA": "single, range",
     "DS": "number",

@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-from dicomnode.dicom.identifier import Identifier, Model, QueryOptions, Selection, parse_query, parse_retrieve
+from dicomnode.dicom.query.identifier import Identifier, Model, QueryOptions, Selection, parse_query, parse_retrieve
 from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN
 
 PATIENT_ROOT, STUDY_ROOT = Model.PATIENT_ROOT, Model.STUDY_ROOT

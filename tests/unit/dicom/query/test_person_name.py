@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from dicomnode.dicom.person_name import name_groups, name_matches
+from dicomnode.dicom.query.person_name import name_groups, name_matches
 
 YAMADA = "Yamada^Tarou=山田^太郎=やまだ^たろう"
 

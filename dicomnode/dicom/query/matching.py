@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from dicomnode.dicom.keys import EMPTY_VALUE, WILDCARD, Key
-from dicomnode.dicom.person_name import name_matches
-from dicomnode.dicom.query_model import QueryOptions
-from dicomnode.dicom.temporal import (
+from dicomnode.dicom.query.keys import EMPTY_VALUE, WILDCARD, Key
+from dicomnode.dicom.query.model import QueryOptions
+from dicomnode.dicom.query.person_name import name_matches
+from dicomnode.dicom.query.temporal import (
     Interval,
     comparable_date,
     comparable_date_time,
@@ -23,7 +23,7 @@ from dicomnode.dicom.temporal import (
     date_time_interval,
     time_interval,
 )
-from dicomnode.dicom.wildcards import has_wildcard, wildcard_test
+from dicomnode.dicom.query.wildcards import has_wildcard, wildcard_test
 
 Matcher = Callable[[str | None], bool]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from dicomnode.dicom.character_sets import CharacterSet
-from dicomnode.dicom.keys import EMPTY_VALUE, Key, read_identifier, read_key, read_keys
-from dicomnode.dicom.query_model import (
+from dicomnode.dicom.query.keys import EMPTY_VALUE, Key, read_identifier, read_key, read_keys
+from dicomnode.dicom.query.model import (
     PATIENT_ID,
     QUERY_KEYS,
     QUERY_RETRIEVE_LEVEL,
@@ -25,8 +25,8 @@ from dicomnode.dicom.query_model import (
     level_of_key,
     model_of,
 )
+from dicomnode.dicom.query.wildcards import has_wildcard
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Buffer, ScannedDataset
-from dicomnode.dicom.wildcards import has_wildcard
 from dicomnode.errors import IdentifierError
 
 __all__ = [

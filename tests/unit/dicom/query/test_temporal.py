@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dicomnode.dicom.temporal import (
+from dicomnode.dicom.query.temporal import (
     comparable_date,
     comparable_date_time,
     comparable_time,

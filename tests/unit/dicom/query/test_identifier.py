@@ -7,9 +7,9 @@ import zlib
 import pytest
 from pydicom import Dataset
 from unit.dicom.elements import explicit
-from unit.dicom.identifiers import PATIENT_ROOT, STUDY_ROOT, encoded, identifier, query, retrieve
+from unit.dicom.query.identifiers import PATIENT_ROOT, STUDY_ROOT, encoded, identifier, query, retrieve
 
-from dicomnode.dicom.identifier import Level, Model, Operation, QueryOptions, Selection, model_of, parse_query
+from dicomnode.dicom.query.identifier import Level, Model, Operation, QueryOptions, Selection, model_of, parse_query
 from dicomnode.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,

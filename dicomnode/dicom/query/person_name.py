@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from dicomnode.dicom.wildcards import wildcard_test
+from dicomnode.dicom.query.wildcards import wildcard_test
 
 _GROUPS: Final = 3
 _WORDS: Final = re.compile(r"[^\s^,]+")

@@ -8,7 +8,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
-from dicomnode.dicom.request_keys import check_keys, encode_keys
+from dicomnode.dicom.query.request_keys import check_keys, encode_keys
 from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 
 PATIENT_NAME = 0x00100010
