@@ -6,10 +6,14 @@ from dicomnode.dicom.instance import Finding
 
 
 def as_json(finding: Finding) -> dict[str, object]:
-    """A finding as an object."""
+    """A finding as an object; ``tag`` is the first of ``tags``, null without any."""
+    tags = [f"({tag >> 16:04x},{tag & 0xFFFF:04x})" for tag in finding.tags]
     return {
         "rule": finding.rule,
         "severity": finding.severity.name.lower(),
-        "tags": [f"({tag >> 16:04x},{tag & 0xFFFF:04x})" for tag in finding.tags],
+        "tag": tags[0] if tags else None,
+        "tags": tags,
+        "path": finding.path,
         "comment": finding.comment,
+        "ref": finding.reference,
     }

@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import IO
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
-from rich.text import Text
 
-from dicomnode.cli import Failed, configuration, findings, table
+from dicomnode.cli import Failed, configuration, findings, peers, progress, table
 from dicomnode.cli.interruption import interruptible
 from dicomnode.config import Config
-from dicomnode.dicom.peer import check_ae_title
 from dicomnode.errors import StorageError
 from dicomnode.files import Files
 from dicomnode.index import Durability
@@ -33,13 +28,6 @@ MOST_SHOWN = 1000
 """Files in the table at the end."""
 
 
-def _title(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    try:
-        return None if text is None else check_ae_title(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command("import")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
@@ -49,7 +37,7 @@ def _title(_: click.Context, __: click.Parameter, text: str | None) -> str | Non
 @click.option(
     "--in-place", "mode", flag_value=Mode.IN_PLACE, type=Mode, help="Do not copy: index each file where it is."
 )
-@click.option("--as-ae", metavar="AET", callback=_title, help="Who sent them.  [as each file says, else IMPORT]")
+@peers.sender_option("IMPORT")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @click.option("--report", metavar="FILE", type=click.File("w", lazy=False), help="Write these objects to FILE, too.")
 @configuration.option
@@ -81,7 +69,7 @@ def import_(
     with (
         _importer(config, mode, as_ae) as importer,
         interruptible() as is_interrupted,
-        _progress(paths, own) as advance,
+        progress.files(lambda: candidates(paths, without=own)) as advance,
     ):
         try:
             for imported in importer.run(candidates(paths, without=own), stop=is_interrupted):
@@ -180,29 +168,3 @@ def _cells(imported: Imported) -> tuple[object, ...]:
     reason = imported.reason or (f"{worst.rule}: {worst.comment}" if worst else "")
     status = "" if imported.status is None else f"{imported.status:04X}"
     return str(imported.file), imported.outcome, status, reason
-
-
-@contextmanager
-def _progress(paths: tuple[Path, ...], own: Path) -> Iterator[Callable[[], None]]:
-    """What to call after each file; shows a bar when somebody watches standard error, which counts the files meanwhile."""
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, transient=True, redirect_stdout=False, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=None)
-
-        def count() -> None:
-            bar.update(task, total=sum(1 for _ in candidates(paths, without=own)))
-
-        if console.is_terminal:
-            Thread(target=count, daemon=True).start()
-        yield lambda: bar.advance(task)
-
-
-class _Rate(ProgressColumn):
-    """Files a second."""
-
-    def render(self, task: Task) -> Text:
-        """As it is now."""
-        return Text(f"{task.speed or 0:.0f}/s")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import click
 
 from dicomnode.config import Config
@@ -11,7 +14,16 @@ from dicomnode.scu.settings import ScuSettings
 from dicomnode.settings.document import Document, Plain
 from dicomnode.settings.faults import nearest
 
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
 calling_option = click.option("--calling", metavar="AET", help="The AE title to call as.  [the node's own]")
+
+
+def sender_option(unknown: str) -> Callable[[_Command], _Command]:
+    """``--as-ae``, for files that are taken as if they had been sent; ``unknown``: by whom when nobody says."""
+    return click.option(
+        "--as-ae", metavar="AET", callback=_title, help=f"Who sent them.  [as each file says, else {unknown}]"
+    )
 
 
 timeout_option = click.option(
@@ -53,6 +65,13 @@ def own_title(calling: str | None, config: Config) -> str:
         return check_ae_title(calling) if calling is not None else config.ae_title
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--calling") from error
+
+
+def _title(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    try:
+        return None if text is None else check_ae_title(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _parse(text: str) -> PeerSettings:

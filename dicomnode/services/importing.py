@@ -20,15 +20,15 @@ import structlog
 from blake3 import blake3
 
 from dicomnode.dicom.instance import Finding, StoreRequest
-from dicomnode.dicom.part10 import FileMeta, read_file_meta
-from dicomnode.dicom.peer import Sender, check_ae_title
+from dicomnode.dicom.part10 import FileMeta
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.sop_class import MEDIA_STORAGE_DIRECTORY
 from dicomnode.errors import DatasetError, StorageError
 from dicomnode.files import FileInPlace, Files, is_in_place
 from dicomnode.index import Index
 from dicomnode.services.candidates import Candidate
-from dicomnode.services.storage import SOP_CLASS_UID, SOP_INSTANCE_UID, Fate, Intake, Storage
+from dicomnode.services.instance_files import opened, recognised, request_for
+from dicomnode.services.storage import Fate, Intake, Storage
 
 log = structlog.get_logger()
 
@@ -39,8 +39,6 @@ UNKNOWN_SOURCE: Final = "IMPORT"
 
 _READ_BYTES: Final = 1024 * 1024
 _WAITING_PER_THREAD: Final = 8
-_FIRST_GROUPS: Final = frozenset({b"\x02\x00", b"\x08\x00", b"\x00\x08"})
-"""What a file without the prefix may begin with: File Meta Information, or group 0008 in either byte order."""
 
 
 class Mode(StrEnum):
@@ -175,11 +173,11 @@ class Importer:
 
     def _import(self, candidate: Candidate) -> Imported:
         path = candidate.path
-        with os.fdopen(_opened(path), "rb", buffering=0) as file:
+        with os.fdopen(opened(path), "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             head = bytearray(min(status.st_size, _READ_BYTES))
             view = memoryview(head)[: file.readinto(head) or 0]
-            meta = _recognised(path, view, status.st_size) if S_ISREG(status.st_mode) else None
+            meta = recognised(path, view, status.st_size) if S_ISREG(status.st_mode) else None
             if meta is None or meta.sop_class_uid == MEDIA_STORAGE_DIRECTORY:
                 if candidate.is_named and meta is None:
                     return Imported(path, Outcome.FAILED, reason="not a DICOM file")
@@ -257,43 +255,13 @@ class Importer:
         return imported
 
     def _request(self, path: Path, meta: FileMeta) -> StoreRequest:
-        sop_class_uid, sop_instance_uid = meta.sop_class_uid, meta.sop_instance_uid
-        if not (sop_class_uid and sop_instance_uid):
-            dataset = scan(path.read_bytes()[meta.dataset_offset :], meta.transfer_syntax_uid)
-            sop_class_uid = sop_class_uid or dataset.uid(SOP_CLASS_UID) or ""
-            sop_instance_uid = sop_instance_uid or dataset.uid(SOP_INSTANCE_UID) or ""
-        return StoreRequest(
-            sop_class_uid=sop_class_uid,
-            sop_instance_uid=sop_instance_uid,
-            transfer_syntax_uid=meta.transfer_syntax_uid,
-            sender=Sender(self._calling or _source(meta), self._called, ""),
+        return request_for(
+            meta,
+            lambda: scan(path.read_bytes()[meta.dataset_offset :], meta.transfer_syntax_uid),
+            calling_ae_title=self._calling,
+            unknown_source=UNKNOWN_SOURCE,
+            called_ae_title=self._called,
         )
-
-
-def _recognised(path: Path, head: memoryview, size_bytes: int) -> FileMeta | None:
-    """What the head of a DICOM file says; None for another kind of file.
-
-    Raises:
-        DatasetError: it is a DICOM file, but damaged.
-    """
-    has_prefix = b"DICM" in (bytes(head[128:132]), bytes(head[:4]))
-    if not has_prefix and bytes(head[:2]) not in _FIRST_GROUPS:
-        return None
-    try:
-        return read_file_meta(head)
-    except DatasetError:
-        if size_bytes > len(head):  # its File Meta Information may be longer than what was read
-            return read_file_meta(path)
-        if has_prefix:
-            raise
-        return None
-
-
-def _source(meta: FileMeta) -> str:
-    try:
-        return check_ae_title(meta.source_ae_title)
-    except ValueError:
-        return UNKNOWN_SOURCE
 
 
 def _imported(path: Path, request: StoreRequest, intake: Intake) -> Imported:
@@ -304,8 +272,3 @@ def _imported(path: Path, request: StoreRequest, intake: Intake) -> Imported:
         intake.answer.status,
         intake.findings,
     )
-
-
-def _opened(path: Path) -> int:
-    """The descriptor of a file; a pipe that nobody writes to keeps nobody waiting."""
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

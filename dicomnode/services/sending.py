@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +17,7 @@ from dicomnode.dicom.sop_class import MEDIA_STORAGE_DIRECTORY
 from dicomnode.errors import DatasetError, PeerError
 from dicomnode.scu.storage import Sent, StorageSCU
 from dicomnode.services.candidates import Candidate
+from dicomnode.services.instance_files import mapped
 
 _FILES_AT_ONCE: Final = 2000
 """Heads that are read before their instances are sent, over associations of their own."""
@@ -58,9 +57,9 @@ def read_instance(path: Path) -> OutgoingInstance:
     Raises:
         DatasetError: there is none, or the file cannot be read.
     """
-    mapped = _map(path)
-    meta = read_file_meta(mapped)
-    head = memoryview(mapped)[meta.dataset_offset : meta.dataset_offset + _HEAD_BYTES]
+    data = mapped(path)
+    meta = read_file_meta(data)
+    head = memoryview(data)[meta.dataset_offset : meta.dataset_offset + _HEAD_BYTES]
     scanned = scan(head, meta.transfer_syntax_uid, max_elements=_HEAD_ELEMENTS)
     # What the data set says goes before the file's head: the peer compares the former with the request.
     sop_class_uid = scanned.uid(_SOP_CLASS_UID) or meta.sop_class_uid
@@ -140,24 +139,6 @@ def _is_other(path: Path) -> bool:
 
 
 def _dataset(path: Path, offset: int) -> memoryview:
-    mapped = _map(path)
-    mapped.madvise(mmap.MADV_WILLNEED, 0, min(len(mapped), _READ_AHEAD_BYTES))
-    return memoryview(mapped)[offset:]
-
-
-def _map(path: Path) -> mmap.mmap:
-    try:
-        with open(path, "rb", opener=_opened) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise DatasetError("not a file", 0)
-            if not status.st_size:
-                raise DatasetError("not a DICOM file: it is empty", 0)
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise DatasetError(f"cannot be read: {error.strerror or error}", 0) from error
-
-
-def _opened(path: str, flags: int) -> int:
-    """A pipe that nobody writes to keeps nobody waiting."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    data = mapped(path)
+    data.madvise(mmap.MADV_WILLNEED, 0, min(len(data), _READ_AHEAD_BYTES))
+    return memoryview(data)[offset:]
