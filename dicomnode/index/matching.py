@@ -1,7 +1,7 @@
 """A query's keys as conditions in SQL (PS3.4 Section C.2.2.2).
 
-What stands in a column is compared by SQL, so that an index serves it; the rest by `dicomnode.dicom.query.matching`, called from SQL
-for the rows that are left. Values are bound, never written into the text.
+What stands in a column is compared by SQL, so that an index serves it; the rest by `dicomnode.dicom.query.matching`, called from
+SQL for the rows that are left. Values are bound, never written into the text.
 """
 
 from __future__ import annotations
