@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from dicomnode.dicom.peer import AeTitle, PeerSettings
+from dicomnode.dicom.peer import AeTitle, PeerSettings, Permission
 from dicomnode.errors import ConfigurationError
 from dicomnode.files.settings import FilesSettings
 from dicomnode.index import Durability, IndexSettings
@@ -94,6 +94,8 @@ class Config(Settings):
     """Where the node listens."""
     unknown_peers: UnknownPeers = UnknownPeers.ACCEPT
     """Callers that are not among the peers: accept (with a warning in the log) or reject."""
+    unknown_peers_may: frozenset[Permission] = frozenset({Permission.STORE})
+    """What such callers may ask for; those on this machine itself (a loopback address) may do everything."""
     peers: Mapping[Annotated[str, AfterValidator(check_peer_name)], PeerSettings] = {}
     """The Application Entities that the node knows, each under a name of your choice."""
     presentation_contexts: PresentationContextSettings = PresentationContextSettings()

@@ -175,7 +175,7 @@ def association_worker(channel: WorkerChannel, config: Config, listener_numbers:
 
 def application_entity(config: Config, files: Files, index: Index, place: Place) -> ApplicationEntity:
     """The node as its peers see it: every service, and who may ask for it."""
-    peers = KnownPeers(config.peers)
+    peers = KnownPeers(config.peers, strangers_may=config.unknown_peers_may)
     storage = Storage(
         files=files,
         index=index,

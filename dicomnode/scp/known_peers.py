@@ -8,12 +8,12 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
 
-from dicomnode.dicom.peer import PeerSettings
+from dicomnode.dicom.peer import PeerSettings, Permission, Sender
 
 LOOKUP_LIFETIME_S = 60.0
 """How long the addresses of a host name are believed before they are looked up again."""
@@ -37,8 +37,15 @@ class Match:
 class KnownPeers:
     """The configured peers; host names are looked up when used, and each answer is kept for a minute."""
 
-    def __init__(self, peers: Mapping[str, PeerSettings]) -> None:
+    def __init__(
+        self,
+        peers: Mapping[str, PeerSettings],
+        *,
+        strangers_may: Collection[Permission] = frozenset({Permission.STORE}),
+    ) -> None:
+        """Know ``peers``; others may do ``strangers_may``, those on this machine itself everything."""
         self._peers = peers
+        self._strangers_may = strangers_may
         self._by_title: dict[str, list[str]] = {}
         for name, peer in peers.items():
             self._by_title.setdefault(peer.ae_title, []).append(name)
@@ -46,6 +53,12 @@ class KnownPeers:
 
     def __getitem__(self, name: str) -> PeerSettings:
         return self._peers[name]
+
+    def may(self, sender: Sender, permission: Permission) -> bool:
+        """Whether ``sender`` may ask for this."""
+        if sender.peer is not None:
+            return permission in self._peers[sender.peer].may
+        return permission in self._strangers_may or ipaddress.ip_address(sender.address).is_loopback
 
     def match(self, calling_ae_title: str, address: str) -> Match:
         """The peer of this title at this address; one that names its host goes before one that may be anywhere."""

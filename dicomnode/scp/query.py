@@ -46,7 +46,7 @@ class QuerySCP:
 
     def _find(self, request: IdentifierRequest, exchange: Exchange, account: _Account) -> FinalAnswer:
         peer = self._peers[request.sender.peer] if request.sender.peer is not None else None
-        if peer is not None and Permission.QUERY not in peer.may:
+        if not self._peers.may(request.sender, Permission.QUERY):
             return status.not_authorized_to_query()
         model, operation = model_of(request.sop_class_uid) or (None, None)
         if model is None or operation is not Operation.FIND:

@@ -29,7 +29,7 @@ class RetrieveSCP:
     def move(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         """Send what the Identifier selects to the Move Destination (PS3.7 Section 9.1.4)."""
         peer = self._peer(request)
-        if refusal := _why_not(request, peer, Operation.MOVE):
+        if refusal := self._why_not(request, Operation.MOVE):
             return refusal
         match = self._peers.destination(request.move_destination, request.sender.peer)
         if match.name is None:
@@ -46,22 +46,21 @@ class RetrieveSCP:
     def get(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         """Send what the Identifier selects on the association that it came on (PS3.7 Section 9.1.3)."""
         peer = self._peer(request)
-        if refusal := _why_not(request, peer, Operation.GET):
+        if refusal := self._why_not(request, Operation.GET):
             return refusal
         return _answer(request, peer, lambda selection: self._retrieve.get(request, selection, peer, exchange))
 
+    def _why_not(self, request: IdentifierRequest, operation: Operation) -> FinalAnswer | None:
+        """The refusal of a request that is not to be looked at; None when it is."""
+        _, expected = model_of(request.sop_class_uid) or (None, None)
+        if expected is not operation:
+            return _refuse(request, FinalAnswer(statuses.SOP_CLASS_NOT_SUPPORTED), f"no {operation} in this context")
+        if not self._peers.may(request.sender, Permission.RETRIEVE):
+            return _refuse(request, status.not_authorized_to_retrieve(), "this peer may not retrieve")
+        return None
+
     def _peer(self, request: IdentifierRequest) -> PeerSettings | None:
         return None if request.sender.peer is None else self._peers[request.sender.peer]
-
-
-def _why_not(request: IdentifierRequest, peer: PeerSettings | None, operation: Operation) -> FinalAnswer | None:
-    """The refusal of a request that is not to be looked at; None when it is."""
-    _, expected = model_of(request.sop_class_uid) or (None, None)
-    if expected is not operation:
-        return _refuse(request, FinalAnswer(statuses.SOP_CLASS_NOT_SUPPORTED), f"no {operation} in this context")
-    if peer is not None and Permission.RETRIEVE not in peer.may:
-        return _refuse(request, status.not_authorized_to_retrieve(), "this peer may not retrieve")
-    return None
 
 
 def _answer(

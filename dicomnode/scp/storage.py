@@ -67,5 +67,4 @@ class StorageSCP:
             return answer
 
     def _may_store(self, request: StoreRequest) -> bool:
-        peer = request.sender.peer
-        return peer is None or Permission.STORE in self._peers[peer].may
+        return self._peers.may(request.sender, Permission.STORE)

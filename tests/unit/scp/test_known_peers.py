@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dicomnode.dicom.peer import PeerSettings
+from dicomnode.dicom.peer import PeerSettings, Permission, Sender
 from dicomnode.scp.known_peers import KnownPeers, plain_address
 
 
@@ -81,3 +81,23 @@ def test_mapped_address_of_the_configuration_matches_ipv4() -> None:
 )
 def test_plain_address(text: str, plain: str) -> None:
     assert plain_address(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        ("192.0.2.1", {Permission.STORE}),
+        ("fd00::2", {Permission.STORE}),
+        ("127.0.0.1", set(Permission)),
+        ("::1", set(Permission)),
+    ],
+)
+def test_strangers_may_store_and_those_on_this_machine_everything(address: str, may: set[Permission]) -> None:
+    stranger = Sender("NEW", "NODE", address)
+    assert {permission for permission in Permission if peers().may(stranger, permission)} == may
+
+
+def test_peer_may_what_is_said_of_it_wherever_it_is() -> None:
+    known = KnownPeers({"ct": PeerSettings(ae_title="CT", may=frozenset({Permission.MPPS}))})
+    sender = Sender("CT", "NODE", "127.0.0.1", "ct")
+    assert [permission for permission in Permission if known.may(sender, permission)] == [Permission.MPPS]

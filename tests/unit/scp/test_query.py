@@ -67,8 +67,11 @@ def find(
     waiting: Waiting | None = None,
     sop_class: str = FIND,
     agreed: bytes = b"",
+    strangers_may: frozenset[Permission] = frozenset(Permission),
 ) -> FinalAnswer:
-    scp = QuerySCP(Query(index, QuerySettings(), retrieve_ae_title="NODE"), KnownPeers(PEERS))
+    scp = QuerySCP(
+        Query(index, QuerySettings(), retrieve_ae_title="NODE"), KnownPeers(PEERS, strangers_may=strangers_may)
+    )
     identifier = Encoding.of(EXPLICIT_VR_LITTLE_ENDIAN, DEFAULT_REPERTOIRE).dataset(keys)
     request = IdentifierRequest(
         kind=IdentifierKind.FIND,
