@@ -132,8 +132,9 @@ def test_in_place_file_must_be_readable_by_the_folders_owner(tmp_path: Path) -> 
     node = RunningNode(tmp_path / "node")
     node.data.mkdir(mode=0o700, parents=True)
     os.chown(node.data, 65534, 65534)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith(("test_", "popen-", "pytest-")):
+            folder.chmod(0o755)
     node.write_configuration()
     done = node.cli("import", "--in-place", source)
     assert done.returncode == 1
