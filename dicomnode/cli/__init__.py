@@ -23,7 +23,7 @@ COMMANDS = {
     "check-config": "Print the effective settings, or everything that is wrong with them.",
     "status": "What the node holds, and whether it runs.",
     "studies": "List the studies that the node holds.",
-    "quarantine": "List, release and discard what was held back.",
+    "quarantine": "Show, correct, release and discard what was held back.",
     "import": "Take files in: a folder, a disk, another archive's files.",
     "reindex": "Add attributes that the index keeps since lately to what is stored already.",
     "delete": "Delete a study, a series or an instance for good.",

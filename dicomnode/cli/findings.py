@@ -7,7 +7,7 @@ from dicomnode.dicom.instance import Finding
 
 def as_json(finding: Finding) -> dict[str, object]:
     """A finding as an object; ``tag`` is the first of ``tags``, null without any."""
-    tags = [f"({tag >> 16:04x},{tag & 0xFFFF:04x})" for tag in finding.tags]
+    tags = [tag_text(tag).lower() for tag in finding.tags]
     return {
         "rule": finding.rule,
         "severity": finding.severity.name.lower(),
@@ -17,3 +17,8 @@ def as_json(finding: Finding) -> dict[str, object]:
         "comment": finding.comment,
         "ref": finding.reference,
     }
+
+
+def tag_text(tag: int) -> str:
+    """A tag as the standard writes it: ``(0010,0020)``."""
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

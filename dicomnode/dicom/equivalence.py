@@ -12,11 +12,12 @@ import struct
 import tempfile
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from dicomnode.dicom.element_header import EXPLICIT_BIG, EXPLICIT_LITTLE, UNDEFINED
 from dicomnode.dicom.fragments import each_fragment
 from dicomnode.dicom.inflate import Inflater
+from dicomnode.dicom.listing import item_path
 from dicomnode.dicom.scan import MAX_INFLATED_BYTES, scan
 from dicomnode.dicom.scanned import Buffer, Element, FaultKind, Item, ScannedDataset
 from dicomnode.dicom.transfer_syntax import (
@@ -58,10 +59,47 @@ def same_content(a: Buffer, a_transfer_syntax: str, b: Buffer, b_transfer_syntax
     if a_transfer_syntax == b_transfer_syntax and _same_bytes(a, b):
         return True
     try:
-        with _readable(a, a_transfer_syntax) as left, _readable(b, b_transfer_syntax) as right:
+        with readable(a, a_transfer_syntax) as left, readable(b, b_transfer_syntax) as right:
             return _leaves_no_doubt(left) and _leaves_no_doubt(right) and _same_items(left, left, right, right)
     except OSError:  # no room to inflate a large data set
         return False
+
+
+class Differing(NamedTuple):
+    """An element that two data sets do not have alike.
+
+    Attributes:
+        path: the items that lead to it, in both; empty at the top level.
+        left: the item of the left data set that has it (or the data set itself); None when only the right one has it.
+        right: the same on the other side.
+    """
+
+    path: str
+    tag: int
+    left: Item | None
+    right: Item | None
+
+
+def differing(left: ScannedDataset, right: ScannedDataset) -> Iterator[Differing]:
+    """The elements that are not the same content, in the order of tags; of sequences with as many items those in them.
+
+    Args:
+        left: read to its end, as `readable` does; so is ``right``.
+    """
+    yield from _differing(left, left, right, right, "")
+
+
+def _differing(left: ScannedDataset, a: Item, right: ScannedDataset, b: Item, path: str) -> Iterator[Differing]:
+    for tag in sorted(_tags(a) | _tags(b)):
+        if tag not in a.elements or tag not in b.elements:
+            yield Differing(path, tag, a if tag in a.elements else None, b if tag in b.elements else None)
+        elif not _same_element(left, a, right, b, tag):
+            ours, theirs = a.items.get(tag, ()), b.items.get(tag, ())
+            if not ours or len(ours) != len(theirs):
+                yield Differing(path, tag, a, b)
+                continue
+            for number, (our_item, their_item) in enumerate(zip(ours, theirs, strict=True)):
+                yield from _differing(left, our_item, right, their_item, item_path(path, tag, number))
 
 
 def _same_bytes(a: Buffer, b: Buffer) -> bool:
@@ -71,8 +109,12 @@ def _same_bytes(a: Buffer, b: Buffer) -> bool:
 
 
 @contextlib.contextmanager
-def _readable(data: Buffer, transfer_syntax_uid: str) -> Iterator[ScannedDataset]:
-    """The data set scanned up to its end: a deflated one is inflated, into a file when it is large."""
+def readable(data: Buffer, transfer_syntax_uid: str) -> Iterator[ScannedDataset]:
+    """The data set scanned up to its end: a deflated one is inflated, into a file when it is large; nothing of one that is broken.
+
+    Raises:
+        OSError: there is no room for that file.
+    """
     if not transfer_syntax(transfer_syntax_uid).deflated:
         yield scan(data, transfer_syntax_uid)
         return

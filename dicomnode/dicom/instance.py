@@ -143,9 +143,10 @@ class ReceivedInstance:
         location: its file, relative to the folder of files; unique.
         dataset_offset: bytes before the data set in that file (preamble and file meta information).
         dataset_size_bytes: the data set's length.
-        digest: of the data set's bytes as they came.
+        digest: of the data set's bytes.
         digest_algorithm: ``blake3``.
         received_at: UTC.
+        received_digest: of the data set as it came, when it was changed before it was kept.
     """
 
     sop_class_uid: str
@@ -162,3 +163,4 @@ class ReceivedInstance:
     received_at: datetime
     sender: Sender
     verdict: Verdict
+    received_digest: bytes | None = None

@@ -6,8 +6,10 @@ import base64
 import json
 import math
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
+from dicomnode.dicom.element_header import UNDEFINED
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Item, ScannedDataset
 from dicomnode.dicom.value_representation import CHARACTERS, UNSPLIT, effective_vr
 
@@ -21,12 +23,22 @@ _NUMBERS: Final = {
     b"FL": "f",
     b"FD": "d",
 }
+_INLINE_BYTES: Final = 64 << 10
+"""The longest value that stands in the object itself, where longer ones can be named."""
 _NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 
-def dataset_json(scanned: ScannedDataset) -> dict[str, Any]:
-    """The data set as one DICOM JSON object."""
-    return _item(scanned, scanned)
+BulkDataUri = Callable[[int, int | None], str]
+"""Where a value stands: by its offset in the data set, and its length; None for fragments up to their delimiter."""
+
+
+def dataset_json(scanned: ScannedDataset, bulk_data_uri: BulkDataUri | None = None) -> dict[str, Any]:
+    """The data set as one DICOM JSON object.
+
+    Args:
+        bulk_data_uri: names long values and fragments in place of holding them (PS3.18 Section F.2.2).
+    """
+    return _item(scanned, scanned, bulk_data_uri)
 
 
 def sequence_json(scanned: ScannedDataset, tag: int) -> str:
@@ -35,28 +47,30 @@ def sequence_json(scanned: ScannedDataset, tag: int) -> str:
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
 
 
-def _item(scanned: ScannedDataset, item: Item) -> dict[str, Any]:
+def _item(scanned: ScannedDataset, item: Item, bulk: BulkDataUri | None = None) -> dict[str, Any]:
     """Group lengths say nothing here, and the text is Unicode whatever set it came in (PS3.18 Section F.2.2)."""
     return {
-        f"{tag:08X}": _attribute(scanned, item, tag)
+        f"{tag:08X}": _attribute(scanned, item, tag, bulk)
         for tag in sorted(item.elements)
         if tag & 0xFFFF and tag != SPECIFIC_CHARACTER_SET
     }
 
 
-def _attribute(scanned: ScannedDataset, item: Item, tag: int) -> dict[str, Any]:
+def _attribute(scanned: ScannedDataset, item: Item, tag: int, bulk: BulkDataUri | None) -> dict[str, Any]:
     if tag in item.items:
-        values: list[Any] = [_item(scanned, inner) for inner in item.items[tag]]
+        values: list[Any] = [_item(scanned, inner, bulk) for inner in item.items[tag]]
         return {"vr": "SQ", "Value": values} if values else {"vr": "SQ"}
     element = item.elements[tag]
     vr = effective_vr(tag, element[0])
     name = vr.decode("latin_1")
+    if bulk is not None and not 0 <= element[2] <= _INLINE_BYTES:
+        return {"vr": name, "BulkDataURI": bulk(element[1], None if element[2] == UNDEFINED else element[2])}
     if vr in CHARACTERS:
         values = _texts(vr, scanned.text(tag, item) or "")
         return {"vr": name, "Value": values} if values else {"vr": name}
     raw = scanned.raw(element)
     if vr in _NUMBERS or vr == b"AT":
-        values = _numbers(vr, raw, ">" if scanned.big_endian else "<")
+        values = numbers(vr, raw, ">" if scanned.big_endian else "<")
         return {"vr": name, "Value": values} if values else {"vr": name}
     return {"vr": name, "InlineBinary": base64.b64encode(raw).decode("ascii")} if raw else {"vr": name}
 
@@ -88,7 +102,8 @@ def _number(vr: bytes, value: str) -> int | float | str | None:
     return number if math.isfinite(number) else value
 
 
-def _numbers(vr: bytes, raw: bytes, order: str) -> list[Any]:
+def numbers(vr: bytes, raw: bytes, order: str) -> list[Any]:
+    """The numbers that a value is made of, attribute tags as hexadecimal digits; what is left over of the bytes is left out."""
     if vr == b"AT":
         pairs = struct.iter_unpack(order + "HH", raw[: len(raw) // 4 * 4])
         return [f"{group:04X}{element:04X}" for group, element in pairs]

@@ -107,7 +107,7 @@ class Files:
             StorageError: it cannot be read, or is damaged.
         """
         try:
-            with self._path(location).open("rb") as file:
+            with self.path(location).open("rb") as file:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             meta = read_file_meta(mapped)
         except FileNotFoundError:
@@ -124,7 +124,7 @@ class Files:
             StorageError: it cannot be read, or does not end where the data set does.
         """
         try:
-            descriptor = os.open(self._path(location), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.path(location), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
             finally:
@@ -144,7 +144,7 @@ class Files:
             StorageError: the file system does not say.
         """
         try:
-            return self._path(location).stat().st_size == size_bytes
+            return self.path(location).stat().st_size == size_bytes
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
@@ -157,7 +157,7 @@ class Files:
             UnknownInstanceError: there is no such file.
             StorageError: it cannot be read.
         """
-        path = self._path(location)
+        path = self.path(location)
         digest = blake3()
         try:
             with path.open("rb", buffering=0) as file:
@@ -194,7 +194,8 @@ class Files:
         except OSError as error:
             raise storage_error(error) from error
 
-    def _path(self, location: str) -> Path:
+    def path(self, location: str) -> Path:
+        """Where the file of ``location`` is."""
         return Path(location) if is_in_place(location) else self._folders.path(location)
 
     def close(self) -> None:

@@ -52,6 +52,11 @@ class Existing:
     digest: bytes
     transfer_syntax_uid: str
     findings: tuple[Finding, ...]
+    received_digest: bytes | None = None
+
+    def came_as(self, digest: bytes) -> bool:
+        """Whether this is what an instance with ``digest`` is here: as it came, or changed since."""
+        return digest in (self.digest, self.received_digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ _COLUMNS: Final = (
     Instance.digest,
     Instance.transfer_syntax_uid,
     Instance.findings,
+    Instance.received_digest,
 )
 _KNOWN: Final = compiled(
     Instance.select(*_COLUMNS).where(Instance.sop_instance_uid == bound("uid"), Instance.state == ACCEPTED)
@@ -104,11 +110,18 @@ _MET: Final = compiled(
             & (Instance.digest == bound("digest"))
             & (Instance.state == QUARANTINED)
         )
+        | (
+            (Instance.sop_instance_uid == bound("uid"))
+            & (Instance.received_digest == bound("digest"))
+            & (Instance.state == QUARANTINED)
+        )
     )
 )
 _HELD: Final = compiled(
     Instance.select(*_COLUMNS).where(
-        Instance.sop_instance_uid == bound("uid"), Instance.digest == bound("digest"), Instance.state == QUARANTINED
+        Instance.sop_instance_uid == bound("uid"),
+        (Instance.digest == bound("digest")) | (Instance.received_digest == bound("digest")),
+        Instance.state == QUARANTINED,
     )
 )
 _AT: Final = compiled(
@@ -174,7 +187,7 @@ class Instances:
         return _existing(row) if row else None
 
     def held(self, sop_instance_uid: str, digest: bytes) -> Existing | None:
-        """The instance of this UID and with this digest that is in quarantine; maybe not on the disk yet (`Index.sync`).
+        """The instance in quarantine of this UID that has this digest, or came with it; maybe not on the disk yet (`Index.sync`).
 
         Raises:
             IndexUnavailableError: the index cannot be read.
@@ -244,20 +257,20 @@ class _Addition:
             microseconds(received.received_at),
             received.sender.calling_ae_title,
         )
-        self._row = _row_of(received, self._newcomer.received_at)
+        self._row = row_of(received, self._newcomer.received_at)
 
     def run(self, connection: sqlite3.Connection) -> Added:
         """Within the writer's transaction."""
         received, on_conflict = self._received, self._on_conflict
-        key = {"uid": received.sop_instance_uid, "digest": received.digest}
+        key = {"uid": received.sop_instance_uid, "digest": received.received_digest or received.digest}
         met = [(row[0], _existing(row)) for row in connection.execute(_MET, key).fetchall()]
-        if same := next((one for _, one in met if one.digest == received.digest), None):
+        if same := next((one for _, one in met if one.came_as(received.received_digest or received.digest)), None):
             return Added(Outcome.SAME_CONTENT, same.findings, same)
         if received.verdict.severity >= Severity.QUARANTINE:
             return self._quarantine(connection)
         if not met:
             return self._accept(connection, None)
-        [(accepted, here)] = met
+        [(accepted, here)] = met  # what is in quarantine has been told above
         expected = on_conflict.replaces or on_conflict.compared_with or here.digest
         if on_conflict.other_content is None or expected != here.digest:
             return Added(Outcome.OTHER_CONTENT, received.verdict.findings, here)
@@ -328,8 +341,8 @@ def set_aside(connection: sqlite3.Connection, instance: int, finding: Finding, *
     return Leaver(series, sop_class, size_bytes)
 
 
-def _row_of(received: ReceivedInstance, received_at: int) -> dict[str, object]:
-    """The row, but for what depends on what becomes of the instance."""
+def row_of(received: ReceivedInstance, received_at: int) -> dict[str, object]:
+    """An instance's row, but for what depends on what becomes of the instance."""
     sender = received.sender
     return {
         "series": None,
@@ -353,9 +366,10 @@ def _row_of(received: ReceivedInstance, received_at: int) -> dict[str, object]:
         "rule_set": received.verdict.rule_set,
         "higher_attributes": None,
         "attributes": level_text(received.attributes.instance),
+        "received_digest": received.received_digest,
     }
 
 
-def _existing(row: tuple[int, str, str, int, int, bytes, str, str]) -> Existing:
-    _, state, location, offset, size, digest, transfer_syntax, findings = row
-    return Existing(State(state), location, offset, size, digest, transfer_syntax, findings_of(findings))
+def _existing(row: tuple[int, str, str, int, int, bytes, str, str, bytes | None]) -> Existing:
+    _, state, location, offset, size, digest, transfer_syntax, findings, came = row
+    return Existing(State(state), location, offset, size, digest, transfer_syntax, findings_of(findings), came)

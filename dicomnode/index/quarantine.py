@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from peewee import Tuple
+from peewee import Tuple, fn
 
-from dicomnode.dicom.instance import Attributes, Finding
-from dicomnode.errors import UnknownInstanceError
+from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance
+from dicomnode.errors import NotReleasableError, UnknownInstanceError
 from dicomnode.index.database import Connections
 from dicomnode.index.events import EventKind, record
-from dicomnode.index.hierarchy import Newcomer, link, place_of, unlink
-from dicomnode.index.instances import accepted_with, set_aside
-from dicomnode.index.keys import instant
+from dicomnode.index.hierarchy import ISSUER_OF_PATIENT_ID, PATIENT_ID, Newcomer, link, place_of, unlink
+from dicomnode.index.instances import OnConflict, accepted_with, row_of, set_aside
+from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.schema import ACCEPTED, DISCARDED, NULL, QUARANTINED, WITHOUT_SERIES, Instance, bound, compiled
-from dicomnode.index.texts import findings_of, level_of, levels_of
+from dicomnode.index.texts import Level, findings_of, findings_text, level_of, levels_of, levels_text
 from dicomnode.index.writer import Writer
 
 _PAGE: Final = 500
@@ -39,6 +39,19 @@ class QuarantineEntry:
     location: str
     dataset_size_bytes: int
     findings: tuple[Finding, ...]
+    transfer_syntax_uid: str
+    dataset_offset: int
+    digest: bytes
+    called_ae_title: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """What an entry, and the study that it names, say of patient and study: {tag: value} for each level."""
+
+    held: tuple[Level, Level]
+    known: tuple[Level, Level]
 
 
 _ENTRIES: Final = Instance.select(
@@ -53,6 +66,11 @@ _ENTRIES: Final = Instance.select(
     Instance.location,
     Instance.dataset_size_bytes,
     Instance.findings,
+    Instance.transfer_syntax_uid,
+    Instance.dataset_offset,
+    Instance.digest,
+    Instance.called_ae_title,
+    Instance.address,
 ).where(Instance.state == QUARANTINED, WITHOUT_SERIES)
 _PAGE_OF_ENTRIES: Final = compiled(
     _ENTRIES.where(Tuple(Instance.received_at, Instance.id) > Tuple(bound("received_at"), bound("id")))
@@ -71,6 +89,31 @@ _RELEASED: Final = compiled(
             Instance.study_instance_uid: NULL,
             Instance.series_instance_uid: NULL,
             Instance.higher_attributes: NULL,
+        }
+    ).where(Instance.id == bound("id"))
+)
+_AMENDED_COLUMNS: Final = (
+    "sop_instance_uid",
+    "sop_class_uid",
+    "study_instance_uid",
+    "series_instance_uid",
+    "instance_number",
+    "location",
+    "location_key",
+    "dataset_offset",
+    "dataset_size_bytes",
+    "digest",
+    "digest_algorithm",
+    "rule_set",
+    "findings",
+    "higher_attributes",
+    "attributes",
+)
+_AMENDED: Final = compiled(
+    Instance.update(
+        {
+            **{column: bound(column) for column in _AMENDED_COLUMNS},
+            Instance.received_digest: fn.coalesce(Instance.received_digest, Instance.digest),
         }
     ).where(Instance.id == bound("id"))
 )
@@ -112,15 +155,79 @@ class Quarantine:
         with self._connections.reading() as connection:
             return _get(connection, entry)
 
-    def release(self, entry: int, *, reason: str, by: str, replaces: Finding | None = None) -> QuarantineEntry:
-        """Put the instance among the accepted ones, below the study that it names, whoever that study's patient is; recorded.
+    def above(self, entry: QuarantineEntry) -> Above | None:
+        """What is said of the entry's patient and study; None when no accepted instance has its study.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        with self._connections.reading() as connection:
+            place = place_of(connection, entry.study_instance_uid, entry.series_instance_uid)
+            if place is None:
+                return None
+            (higher, _) = connection.execute(_ATTRIBUTES, {"id": entry.id}).fetchone()
+        patient, study, _series = levels_of(higher)
+        return Above((patient, study), (level_of(place.patient_attributes), level_of(place.study_attributes)))
+
+    def amend(
+        self, was: QuarantineEntry, received: ReceivedInstance, on_conflict: OnConflict, *, reason: str, by: str
+    ) -> QuarantineEntry:
+        """Have an entry be what it has been changed to; it stays in quarantine, and its old file is the caller's to remove.
+
+        Args:
+            was: the entry that was changed.
+            received: what it is now, with its new findings.
+            on_conflict: what to find when it is under another patient's study, or beside an accepted one with its UID.
+
+        Returns:
+            The entry as it is now, with all findings.
+
+        Raises:
+            UnknownInstanceError: the entry is not any more what it was, or there is another one with the same content.
+            IndexUnavailableError: the index cannot be written now; ``rolled_back`` says whether it is certainly not changed.
+        """
+        row = row_of(received, microseconds(received.received_at))
+        levels = received.attributes.patient, received.attributes.study, received.attributes.series
+
+        def work(connection: sqlite3.Connection) -> QuarantineEntry:
+            if _get(connection, was.id).digest != was.digest:
+                raise UnknownInstanceError(f"entry {was.id} was changed meanwhile")
+            same = {"uid": received.sop_instance_uid, "digest": received.digest}
+            if connection.execute(_SAME_IN_QUARANTINE, same).fetchone():
+                raise UnknownInstanceError("the same content is in quarantine already")
+            findings = (*received.verdict.findings, *_met(connection, received, on_conflict))
+            changed = row | {
+                "study_instance_uid": received.study_instance_uid,
+                "series_instance_uid": received.series_instance_uid,
+                "findings": findings_text(findings),
+                "higher_attributes": levels_text(levels),
+            }
+            connection.execute(_AMENDED, {column: changed[column] for column in _AMENDED_COLUMNS} | {"id": was.id})
+            digests = was.digest, received.digest
+            record(connection, EventKind.AMENDED, was.id, by=by, reason=reason, digests=digests)
+            return _get(connection, was.id)
+
+        return self._writer.run(work)
+
+    def release(
+        self,
+        entry: int,
+        *,
+        reason: str,
+        by: str,
+        under_study_patient: bool = False,
+        replaces: Finding | None = None,
+    ) -> QuarantineEntry:
+        """Put the instance among the accepted ones, below the study that it names; recorded.
 
         Args:
             by: the person's user name.
+            under_study_patient: also when that study is another patient's: the instance is found as his from then on.
             replaces: if another instance with its UID was accepted, that one goes to quarantine with this finding.
 
         Raises:
             UnknownInstanceError: there is no such entry, or without ``replaces`` an accepted instance has its UID.
+            NotReleasableError: its study is another patient's.
             IndexUnavailableError: the index cannot be written now.
         """
 
@@ -131,11 +238,15 @@ class Quarantine:
                 raise UnknownInstanceError("another instance with this SOP Instance UID is accepted: discard this one")
             left = None if other is None or replaces is None else set_aside(connection, other, replaces, by=by)
             place = place_of(connection, released.study_instance_uid, released.series_instance_uid)
-            series = link(connection, _newcomer(connection, released), place)
+            newcomer = _newcomer(connection, released)
+            if place is not None and place.identity != newcomer.identity and not under_study_patient:
+                raise NotReleasableError("its study is already here under another Patient ID")
+            series = link(connection, newcomer, place)
             connection.execute(_RELEASED, {"id": entry, "series": series})
             if left is not None:
                 unlink(connection, [left])
-            record(connection, EventKind.RELEASED, entry, by=by, reason=reason)
+            digests = released.digest, released.digest
+            record(connection, EventKind.RELEASED, entry, by=by, reason=reason, digests=digests)
             return released
 
         return self._writer.run(work)
@@ -154,7 +265,7 @@ class Quarantine:
         def work(connection: sqlite3.Connection) -> QuarantineEntry:
             discarded = _get(connection, entry)
             connection.execute(_DISCARDED, {"id": entry})
-            record(connection, EventKind.DISCARDED, entry, by=by, reason=reason)
+            record(connection, EventKind.DISCARDED, entry, by=by, reason=reason, digests=(discarded.digest, None))
             return discarded
 
         return self._writer.run(work)
@@ -167,8 +278,43 @@ def _get(connection: sqlite3.Connection, entry: int) -> QuarantineEntry:
     return _entry(row)
 
 
-def _entry(row: tuple[int, str, str, str, str, int, str, str | None, str, int, str]) -> QuarantineEntry:
-    key, instance, sop_class, study, series, received_at, calling, peer, location, size_bytes, findings = row
+_SAME_IN_QUARANTINE: Final = (
+    "SELECT 1 FROM instance WHERE sop_instance_uid = :uid AND digest = :digest AND state = 'quarantined'"
+)
+
+
+def _met(connection: sqlite3.Connection, received: ReceivedInstance, on_conflict: OnConflict) -> Iterator[Finding]:
+    """What is found of an instance only beside those that are here."""
+    place = place_of(connection, received.study_instance_uid, received.series_instance_uid)
+    patient = received.attributes.patient
+    identity = patient.get(PATIENT_ID, ""), patient.get(ISSUER_OF_PATIENT_ID, "")
+    if on_conflict.other_patient is not None and place is not None and place.identity != identity:
+        yield on_conflict.other_patient
+    if on_conflict.other_content is not None and accepted_with(connection, received.sop_instance_uid) is not None:
+        yield on_conflict.other_content
+
+
+def _entry(
+    row: tuple[int, str, str, str, str, int, str, str | None, str, int, str, str, int, bytes, str, str],
+) -> QuarantineEntry:
+    (
+        key,
+        instance,
+        sop_class,
+        study,
+        series,
+        received_at,
+        calling,
+        peer,
+        location,
+        size_bytes,
+        findings,
+        syntax,
+        offset,
+        digest,
+        called,
+        address,
+    ) = row
     return QuarantineEntry(
         key,
         instance,
@@ -181,6 +327,11 @@ def _entry(row: tuple[int, str, str, str, str, int, str, str | None, str, int, s
         location,
         size_bytes,
         findings_of(findings),
+        syntax,
+        offset,
+        digest,
+        called,
+        address,
     )
 
 

@@ -82,6 +82,7 @@ class Refusals:
             "findings": findings_text(verdict.findings),
             "higher_attributes": None,
             "attributes": "{}",
+            "received_digest": None,
         }
         before = self._oldest_kept(received_at)
 

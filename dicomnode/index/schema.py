@@ -133,6 +133,8 @@ class Instance(Model):
     higher_attributes = TextField(null=True)
     """Those of patient, study and series, as a JSON array, of one that hangs below no series."""
     attributes = TextField()
+    received_digest = BlobField(null=True)
+    """Of the data set as it came, of an instance that was changed here since."""
 
 
 # An index that only holds rows of one state is only used by queries that spell that state out: never bind it.
@@ -161,10 +163,16 @@ Instance.add_index(Instance.index(Instance.series, name="instance_of_series").wh
 Instance.add_index(
     Instance.index(Instance.id, name="file_to_remove").where(SQL("state = 'deleted' AND location_key IS NOT NULL"))
 )
+Instance.add_index(
+    Instance.index(Instance.sop_instance_uid, Instance.received_digest, name="amended_instance").where(
+        SQL("received_digest IS NOT NULL")
+    )
+)
 
 
 class Event(Model):
-    """What was done with an instance that the node held: released, discarded, deleted (by a person), replaced (by a newcomer)."""
+    """What was done with an instance that the node held: released, discarded, deleted, amended (by a person), replaced (by a
+    newcomer)."""
 
     id = AutoField()
     at = BigIntegerField()
@@ -173,6 +181,10 @@ class Event(Model):
     by = TextField()
     """A person's user name, or the calling AE title of the newcomer's sender."""
     reason = TextField()
+    digest_before = BlobField(null=True)
+    """Of the data set that it was done with."""
+    digest_after = BlobField(null=True)
+    """Of what the node holds since; NULL when that is nothing."""
 
 
 TABLES: Final = (Patient, Study, Series, Instance, Event)

@@ -28,7 +28,7 @@ from dicomnode.dicom.instance import (
     Verdict,
 )
 from dicomnode.dicom.scan import ScannedDataset, scan
-from dicomnode.errors import IndexUnavailableError, UnknownInstanceError
+from dicomnode.errors import IndexUnavailableError, StorageError, UnknownInstanceError
 from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Files, Kept, KeptInPlace, MemoryShare, Reception, told
 from dicomnode.index import Added, Existing, Index, OnConflict, Outcome
 from dicomnode.qa import Validation
@@ -155,7 +155,7 @@ class Storage:
             return taken
         attributes = describe(dataset, self._index.kept)  # before the disk is waited for: it is at work already
         kept = source.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
-        received = _received(request, dataset, attributes, source, verdict, kept)
+        received = instance_received(request, dataset, attributes, source, verdict, kept)
         added = self._add(request, received, source, kept)
         fate, location = _FATES[added.outcome], kept.location
         if added.outcome is Outcome.SAME_CONTENT and added.existing is not None:
@@ -187,9 +187,14 @@ class Storage:
 
     def _restored(self, existing: Existing, received: ReceivedInstance, kept: Place) -> bool:
         """Whether what came takes the place of a file that is gone or cut off: a Success must not rest on a row alone."""
-        if existing.digest != received.digest or self._is_whole(existing):
+        if not existing.came_as(received.digest) or self._is_whole(existing):
             return False
         log.error("file.missing", location=told(existing.location))
+        if existing.digest != received.digest:
+            kept.withdraw()
+            raise StorageError(
+                "the file of this instance is missing: it was amended here, and what came is not what it was"
+            )
         try:
             with self._files.removing(existing.location):
                 return self._index.instances.relocate(existing, received)
@@ -230,7 +235,7 @@ class Storage:
         """Whether what is here has the content of what came, maybe in another encoding; and whether it really is here."""
         if not self._is_whole(existing):
             return False
-        if existing.digest == source.digest:
+        if existing.came_as(source.digest):
             return True
         try:
             stored = self._files.read(existing.location)
@@ -249,7 +254,7 @@ _FATES = {
 _EVENTS = {Fate.HELD: "instance.known"} | {fate: f"instance.{fate}" for fate in Fate if fate is not Fate.HELD}
 
 
-def _received(
+def instance_received(
     request: StoreRequest,
     dataset: ScannedDataset,
     attributes: Attributes,
@@ -257,6 +262,7 @@ def _received(
     verdict: Verdict,
     kept: Place,
 ) -> ReceivedInstance:
+    """What the index takes in of an instance that was kept."""
     return ReceivedInstance(
         sop_class_uid=_uid(dataset, SOP_CLASS_UID),
         sop_instance_uid=_uid(dataset, SOP_INSTANCE_UID),

@@ -11,9 +11,14 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
-from dicomnode.index.migrations import m0001_hierarchy, m0002_queries, m0003_removal
+from dicomnode.index.migrations import m0001_hierarchy, m0002_queries, m0003_removal, m0004_amendments
 
 Migration = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (m0001_hierarchy.upgrade, m0002_queries.upgrade, m0003_removal.upgrade)
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    m0001_hierarchy.upgrade,
+    m0002_queries.upgrade,
+    m0003_removal.upgrade,
+    m0004_amendments.upgrade,
+)
 """In their order; ``PRAGMA user_version`` counts how many a database has seen."""

@@ -104,7 +104,9 @@ class Changes(RuleBasedStateMachine):
         for entry in list(self.index.quarantine.list())[which : which + 1]:
             known = self.index.instances.known(entry.sop_instance_uid)
             if replaces or known is None:
-                self.index.quarantine.release(entry.id, reason="r", by="b", replaces=OTHER_CONTENT)
+                self.index.quarantine.release(
+                    entry.id, reason="r", by="b", under_study_patient=True, replaces=OTHER_CONTENT
+                )
                 self.held_back.remove((entry.sop_instance_uid, self.digest_of(entry.id)))
                 self.expect(entry.sop_instance_uid, self.digest_of(entry.id), Outcome.STORED)
 

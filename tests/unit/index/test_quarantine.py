@@ -7,9 +7,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from unit.index.received import OTHER_CONTENT, PATIENT_ID, SENDER, SERIES, STUDY, finding, received, verdict
+from unit.index.received import (
+    OTHER_CONTENT,
+    OTHER_PATIENT,
+    PATIENT_ID,
+    SENDER,
+    SERIES,
+    STUDY,
+    finding,
+    received,
+    verdict,
+)
 
-from dicomnode.errors import UnknownInstanceError
+from dicomnode.errors import NotReleasableError, UnknownInstanceError
 from dicomnode.index import Index, OnConflict, Outcome, QuarantineEntry, StudyFilter
 
 
@@ -63,10 +73,13 @@ def test_released_instance_is_answered_as_known_when_it_comes_again(index: Index
     assert (again.outcome, again.findings) == (Outcome.SAME_CONTENT, entry.findings)
 
 
-def test_released_instance_joins_its_study_whoever_the_patient_is(index: Index) -> None:
+def test_release_is_refused_below_another_patients_study_unless_that_is_wanted(index: Index, tmp_path: Path) -> None:
     index.instances.add(received("1.2.5"), OnConflict())
     entry = hold_back(index, patient={PATIENT_ID: "P2"})
-    index.quarantine.release(entry.id, reason="typing error at the scanner", by="anna")
+    with pytest.raises(NotReleasableError, match="under another Patient ID"):
+        index.quarantine.release(entry.id, reason="typing error at the scanner", by="anna")
+    assert (list(index.quarantine.list()), events(tmp_path)) == ([entry], [])
+    index.quarantine.release(entry.id, reason="typing error at the scanner", by="anna", under_study_patient=True)
     [study] = index.studies(StudyFilter())
     assert (study.patient_id, study.instances) == ("P1", 2)
 
@@ -122,3 +135,68 @@ def test_decided_entry_is_no_entry(index: Index, decide: str) -> None:
     arguments = {} if decide == "get" else {"reason": "again", "by": "anna"}
     with pytest.raises(UnknownInstanceError, match=f"no entry {entry.id} in quarantine"):
         getattr(index.quarantine, decide)(entry.id, **arguments)
+
+
+AMENDED = {"judged": verdict(), "patient": {PATIENT_ID: "P9"}}
+FOUND = OnConflict(other_patient=OTHER_PATIENT, other_content=OTHER_CONTENT)
+
+
+def test_amended_entry_is_what_it_was_changed_to_and_still_held(index: Index, tmp_path: Path) -> None:
+    entry = hold_back(index)
+    changed = received("1.2.840.77", content="amended", study="1.2.9", **AMENDED)  # type: ignore[arg-type]
+    now = index.quarantine.amend(entry, changed, FOUND, reason="typing error", by="anna")
+    assert list(index.quarantine.list()) == [now]
+    assert (now.id, now.received_at) == (entry.id, entry.received_at)
+    assert (now.sop_instance_uid, now.study_instance_uid, now.findings) == ("1.2.840.77", "1.2.9", ())
+    assert (now.location, now.digest, now.calling_ae_title) == (
+        changed.location,
+        changed.digest,
+        entry.calling_ae_title,
+    )
+    with sqlite3.connect(tmp_path / "index.sqlite") as connection:
+        [event] = connection.execute('SELECT kind, "by", reason, digest_before, digest_after FROM event').fetchall()
+    assert event == ("amended", "anna", "typing error", entry.digest, changed.digest)
+
+
+def test_amended_entry_is_known_when_it_comes_again_as_it_came_first(index: Index) -> None:
+    entry = hold_back(index)
+    changed = received(content="amended", judged=verdict())
+    index.quarantine.amend(entry, changed, FOUND, reason="typing error", by="anna")
+    again = index.quarantine.amend(
+        index.quarantine.get(entry.id), received(content="twice", judged=verdict()), FOUND, reason="another", by="anna"
+    )
+    held = index.instances.held(entry.sop_instance_uid, entry.digest)
+    assert held is not None
+    assert held.location == again.location
+    assert index.instances.add(received(judged=verdict("patient.id")), OnConflict()).outcome is Outcome.SAME_CONTENT
+    index.quarantine.release(entry.id, reason="clean", by="anna")
+    assert index.instances.add(received(judged=verdict("patient.id")), OnConflict()).outcome is Outcome.SAME_CONTENT
+
+
+def test_amended_entry_is_held_against_what_is_here(index: Index) -> None:
+    index.instances.add(received("1.2.5"), OnConflict())
+    entry = hold_back(index)
+    now = index.quarantine.amend(
+        entry,
+        received("1.2.5", content="amended", judged=verdict(), patient={PATIENT_ID: "P2"}),
+        FOUND,
+        reason="x",
+        by="anna",
+    )
+    assert now.findings == (OTHER_PATIENT, OTHER_CONTENT)
+
+
+def test_entry_that_was_changed_meanwhile_is_not_amended(index: Index) -> None:
+    entry = hold_back(index)
+    index.quarantine.amend(entry, received(content="first", judged=verdict()), FOUND, reason="x", by="anna")
+    with pytest.raises(UnknownInstanceError, match="changed meanwhile"):
+        index.quarantine.amend(entry, received(content="second", judged=verdict()), FOUND, reason="x", by="bert")
+
+
+def test_says_what_the_patient_of_its_study_is_known_by(index: Index) -> None:
+    entry = hold_back(index, patient={PATIENT_ID: "P2"})
+    assert index.quarantine.above(entry) is None
+    index.instances.add(received("1.2.5"), OnConflict())
+    above = index.quarantine.above(entry)
+    assert above is not None
+    assert (above.held[0][PATIENT_ID], above.known[0][PATIENT_ID]) == ("P2", "P1")

@@ -274,7 +274,7 @@ def test_in_place_stays_whatever_is_decided(node: Node, tmp_path: Path) -> None:
     released = write(ct(PatientID=ABSENT), tmp_path / "released.dcm")
     node.bring(discarded, released, mode=Mode.IN_PLACE)
     first, second = node.index.quarantine.list()
-    quarantine = Quarantine(node.index, node.files)
+    quarantine = Quarantine(node.index, node.files, Validation(QaSettings()), ae_title="DICOMNODE", time_zone=UTC)
     quarantine.discard(first.id, reason="r", by="b")
     quarantine.release(second.id, reason="r", by="b")
     removal = node.index.removal
