@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "What the node holds, and whether it runs.",
     "studies": "List the studies that the node holds.",
     "quarantine": "Show, correct, release and discard what was held back.",
+    "check": "Judge files as on reception, and keep nothing.",
     "import": "Take files in: a folder, a disk, another archive's files.",
     "reindex": "Add attributes that the index keeps since lately to what is stored already.",
     "delete": "Delete a study, a series or an instance for good.",
@@ -100,6 +101,7 @@ def commands() -> None:
     \b
     dicomnode serve             start the node
     dicomnode studies           what arrived?
+    dicomnode check study/      would these files be accepted?
     dicomnode echo ct1          can this peer be reached?
     dicomnode quarantine list   what waits for a decision?
     """
