@@ -23,7 +23,8 @@ from dicomnode.index import Durability, IndexSettings
 from dicomnode.limits import LimitSettings
 from dicomnode.logs import LogSettings
 from dicomnode.qa import QaSettings
-from dicomnode.qa.core import CORE, OTHER_PATIENT
+from dicomnode.qa.core import OTHER_PATIENT
+from dicomnode.qa.rules import RULES
 from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
 from dicomnode.scu.settings import ScuSettings
@@ -209,7 +210,7 @@ def _faults(place: KeyPath, use: Callable[[S], object], settings: S) -> Iterator
 
 
 def _unknown_rules(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    known = {rule.id for rule in CORE} | {OTHER_PATIENT}
+    known = {rule.id for rule in RULES} | {OTHER_PATIENT}
     for rule in config.qa.severities.keys() - known:
         meant = nearest(rule, known)
         hint = f"did you mean {meant}?" if meant else f"known are {', '.join(sorted(known))}"

@@ -17,6 +17,7 @@ from pynetdicom import AE
 
 from dicomnode import __version__, logs
 from dicomnode.config import Config, load
+from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomnode.errors import StorageError
 from dicomnode.files import Files
@@ -179,7 +180,7 @@ def application_entity(config: Config, files: Files, index: Index, place: Place)
     storage = Storage(
         files=files,
         index=index,
-        validation=Validation(config.qa),
+        validation=Validation(config.qa, from_severity=Severity.WARN),
         settings=config.reception,
         time_zone=config.zone,
         memory=place.memory(config.limits),

@@ -15,6 +15,7 @@ import click
 from dicomnode.cli import Failed, configuration, findings, peers, progress, table
 from dicomnode.cli.interruption import interruptible
 from dicomnode.config import Config
+from dicomnode.dicom.instance import Severity
 from dicomnode.errors import StorageError
 from dicomnode.files import Files
 from dicomnode.index import Durability
@@ -102,7 +103,7 @@ def _importer(config: Config, mode: Mode, calling_ae_title: str | None) -> Itera
         storage = Storage(
             files=files,
             index=index,
-            validation=Validation(config.qa),
+            validation=Validation(config.qa, from_severity=Severity.WARN),
             settings=config.reception,
             time_zone=config.zone,
         )

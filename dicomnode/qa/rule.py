@@ -108,11 +108,17 @@ def day(value: bytes) -> date | None:
 
 
 class Hit(NamedTuple):
-    """One fault: where, and what is wrong, without any value that tells of a patient."""
+    """One fault: where, and what is wrong, without any value that tells of a patient.
+
+    Attributes:
+        path: the sequence items that lead to the element, as in `Finding`.
+        reference: where the standard says so, if the rule's own does not tell exactly.
+    """
 
     tags: tuple[int, ...]
     comment: str
     path: str = ""
+    reference: str = ""
 
 
 Check = Callable[[Subject], Iterable[Hit]]

@@ -27,7 +27,7 @@ class RuleSeverity(StrEnum):
     OFF = "off"
     """The rule is not run."""
     INFO = "info"
-    """Recorded, and nothing more."""
+    """Told by checks of files, and nothing more."""
     WARN = "warn"
     """Accepted, with a remark."""
     QUARANTINE = "quarantine"

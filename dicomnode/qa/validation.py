@@ -18,8 +18,9 @@ from dicomnode.dicom import status
 from dicomnode.dicom.instance import Finding, Severity, StoreAnswer, StoreRequest, Verdict
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset
-from dicomnode.qa.core import CORE, FOUND_BY_THE_INDEX, OTHER_CONTENT, OTHER_PATIENT
+from dicomnode.qa.core import FOUND_BY_THE_INDEX, OTHER_CONTENT, OTHER_PATIENT
 from dicomnode.qa.rule import Hit, Rule, Subject
+from dicomnode.qa.rules import RULES
 from dicomnode.qa.settings import OnEngineError, QaSettings, RuleSeverity
 
 log = structlog.get_logger()
@@ -34,11 +35,15 @@ _UID_LENGTH: Final = 64
 class Validation:
     """Judges instances; compiled once from the settings, shared by all associations, never raises."""
 
-    def __init__(self, settings: QaSettings, rules: Sequence[Rule] = CORE) -> None:
+    def __init__(
+        self, settings: QaSettings, rules: Sequence[Rule] = RULES, *, from_severity: Severity = Severity.INFO
+    ) -> None:
+        """Compile the rules; those below ``from_severity`` are not run: what changes nothing is told by checks of files only."""
         self._settings = settings
-        self._rules = tuple(_effective(rules, settings.severities))
+        effective = tuple(_effective(rules, settings.severities))
+        self._rules = tuple(rule for rule in effective if rule.severity >= from_severity)
         self._rules_of = lru_cache(maxsize=_SOP_CLASSES)(self._select)
-        self.rule_set = _hash(self._rules, settings)
+        self.rule_set = _hash(effective, settings)
         """Names the effective rules: kept with every verdict."""
 
     def judge(self, dataset: ScannedDataset, request: StoreRequest, today: date) -> Verdict:
@@ -111,7 +116,7 @@ def _concerns(rule: Rule, sop_class_uid: str) -> bool:
 def _finding(rule: Rule, hit: Hit) -> Finding:
     # whatever a site makes of a rule: a sender must never hear "kept" of what is refused, nor "refused" of what is kept
     code = rule.status if rule.severity is Severity.REJECT else status.STORED_WITH_FAULTS
-    return Finding(rule.id, rule.severity, code, hit.tags, hit.comment, hit.path, rule.reference)
+    return Finding(rule.id, rule.severity, code, hit.tags, hit.comment, hit.path, hit.reference or rule.reference)
 
 
 def _found_by_the_index(rule: str) -> Finding:

@@ -16,10 +16,11 @@ from dicomnode.dicom.instance import Severity, StoreAnswer, StoreRequest, Verdic
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import scan
 from dicomnode.qa import QaSettings, Validation
+from dicomnode.qa.core import CORE
 
 TODAY = date(2024, 6, 1)
 SENDER = Sender("CT1", "DICOMNODE", "192.0.2.1", "ct1")
-VALIDATION = Validation(QaSettings())
+VALIDATION = Validation(QaSettings(), CORE)
 
 Changes = Mapping[int, bytes | None]
 """By tag: the whole element that takes the place of the slice's own; None takes it away."""

