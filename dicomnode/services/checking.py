@@ -23,7 +23,7 @@ from dicomnode.errors import DatasetError
 from dicomnode.qa import Validation
 from dicomnode.services.candidates import Candidate
 from dicomnode.services.instance_files import mapped, recognised, request_for
-from dicomnode.services.parallel import INPUTS_IN_THIS_PROCESS, in_order
+from dicomnode.services.parallel import ALONE_S, in_order
 
 log = structlog.get_logger()
 
@@ -71,7 +71,7 @@ def check_files(
     today: date,
     jobs: int = 1,
     stop: Callable[[], bool] = lambda: False,
-    here: int = INPUTS_IN_THIS_PROCESS,
+    alone_s: float = ALONE_S,
 ) -> Iterator[Checked]:
     """How each file is judged, in their order.
 
@@ -82,10 +82,10 @@ def check_files(
         today: where the node stands.
         jobs: processes at most.
         stop: asked now and then; when it says so, no other file is begun.
-        here: files that are judged in this process before others are started.
+        alone_s: how long this process works alone before others are started.
     """
     make = partial(Checker, validation, called_ae_title, calling_ae_title, today)
-    for candidate, checked in in_order(found, make, jobs=jobs, stop=stop, here=here):
+    for candidate, checked in in_order(found, make, jobs=jobs, stop=stop, alone_s=alone_s):
         yield checked or _unreadable(candidate.path, "judging it ended the process", "")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,15 +21,15 @@ from typing import Final, Generic, TypeVar
 
 from dicomnode.logs import Level, LogSettings, configure
 
-INPUTS_IN_THIS_PROCESS: Final = 2000
-"""As many are done before another process would have begun, which takes a second."""
+ALONE_S: Final = 3.0
+"""Other processes take a second of a processor each to begin: only what takes longer than that gains by them."""
 
 _BUNCH: Final = 32
 _WAITING_PER_PROCESS: Final = 4
 _END_S: Final = 5.0
 _NOTHING: Final = (None,)
 
-_In = TypeVar("_In")
+_In = TypeVar("_In")  # never None
 _Out = TypeVar("_Out")
 
 
@@ -38,7 +39,7 @@ def in_order(
     *,
     jobs: int,
     stop: Callable[[], bool] = lambda: False,
-    here: int = INPUTS_IN_THIS_PROCESS,
+    alone_s: float = ALONE_S,
 ) -> Iterator[tuple[_In, _Out | None]]:
     """Each input and its output, in their order; None where it ended the process that was at it.
 
@@ -46,12 +47,14 @@ def in_order(
         make: makes the function, once in each process; it, the inputs and the outputs can be pickled. The function does not raise.
         jobs: processes at most; with one, everything is done in this one.
         stop: asked now and then; when it says so, no other input is begun.
-        here: inputs that are done in this process before others are started.
+        alone_s: how long this process works alone before others are started.
     """
     waiting = iter(inputs)
     function = make()
-    for one in waiting if jobs == 1 else islice(waiting, here):
-        if stop():
+    begun = time.monotonic()
+    while jobs == 1 or time.monotonic() - begun < alone_s:
+        one = next(waiting, None)
+        if one is None or stop():
             return
         yield one, function(one)
     with _Processes(make, jobs) as processes:
