@@ -117,10 +117,16 @@ _MET: Final = compiled(
         )
     )
 )
+# two, because SQLite would look through all rows of the UID for one with an OR
 _HELD: Final = compiled(
     Instance.select(*_COLUMNS).where(
+        Instance.sop_instance_uid == bound("uid"), Instance.digest == bound("digest"), Instance.state == QUARANTINED
+    )
+)
+_HELD_AMENDED: Final = compiled(
+    Instance.select(*_COLUMNS).where(
         Instance.sop_instance_uid == bound("uid"),
-        (Instance.digest == bound("digest")) | (Instance.received_digest == bound("digest")),
+        Instance.received_digest == bound("digest"),
         Instance.state == QUARANTINED,
     )
 )
@@ -193,7 +199,8 @@ class Instances:
             IndexUnavailableError: the index cannot be read.
         """
         with self._connections.reading() as connection:
-            row = connection.execute(_HELD, {"uid": sop_instance_uid, "digest": digest}).fetchone()
+            key = {"uid": sop_instance_uid, "digest": digest}
+            row = connection.execute(_HELD, key).fetchone() or connection.execute(_HELD_AMENDED, key).fetchone()
         return _existing(row) if row else None
 
     def at(self, location: str) -> Existing | None:

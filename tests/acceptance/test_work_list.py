@@ -42,7 +42,7 @@ def test_corrected_instance_is_found_and_fetched_with_what_it_said_before(node: 
     assert node.storescu(write(came, tmp_path / "a.dcm")) == [KEPT_WITH_FAULTS]
     entry = str(entry_of(node)["id"])
     [shown] = node.rows("quarantine", "show", entry)
-    assert [finding["rule"] for finding in shown["findings"]] == ["patient.id"]
+    assert "patient.id" in [finding["rule"] for finding in shown["findings"]]
     assert "00100020" not in shown["dataset"]
 
     edited = node.cli("quarantine", "edit", entry, "PatientID=X", "--reason", "by the order")

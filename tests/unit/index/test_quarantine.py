@@ -200,3 +200,12 @@ def test_says_what_the_patient_of_its_study_is_known_by(index: Index) -> None:
     above = index.quarantine.above(entry)
     assert above is not None
     assert (above.held[0][PATIENT_ID], above.known[0][PATIENT_ID]) == ("P2", "P1")
+
+
+def test_each_decision_is_recorded_with_the_digest_before_and_after(index: Index, tmp_path: Path) -> None:
+    released, discarded = hold_back(index), hold_back(index, "1.2.5", content="other")
+    index.quarantine.release(released.id, reason="r", by="b")
+    index.quarantine.discard(discarded.id, reason="r", by="b")
+    with sqlite3.connect(tmp_path / "index.sqlite") as connection:
+        digests = connection.execute("SELECT digest_before, digest_after FROM event ORDER BY id").fetchall()
+    assert digests == [(released.digest, released.digest), (discarded.digest, None)]
