@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
+from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.peer import AeTitle, PeerSettings, Permission
 from dicomnode.errors import ConfigurationError
 from dicomnode.files.settings import FilesSettings
 from dicomnode.index import Durability, IndexSettings
 from dicomnode.limits import LimitSettings
 from dicomnode.logs import LogSettings
-from dicomnode.qa import QaSettings
+from dicomnode.qa import QaSettings, Validation
 from dicomnode.qa.core import OTHER_PATIENT
+from dicomnode.qa.language import RuleSet, compile_rules
+from dicomnode.qa.rule_tests import load_rules
 from dicomnode.qa.rules import RULES
 from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
@@ -112,6 +115,18 @@ class Config(Settings):
     processes: ProcessSettings = ProcessSettings()
     log: LogSettings = LogSettings()
 
+    _rule_file: Document | None = PrivateAttr(default=None)
+    """What `qa.rules` said when the configuration was loaded: a worker that starts later judges by the same rules."""
+
+    @property
+    def site_rules(self) -> RuleSet:
+        """The site's own rules, as they were when the configuration was loaded."""
+        return compile_rules(self._rule_file) if self._rule_file is not None else RuleSet()
+
+    def validation(self, from_severity: Severity = Severity.INFO) -> Validation:
+        """What judges instances, by all rules that hold here; see there."""
+        return Validation(self.qa, site=self.site_rules, from_severity=from_severity)
+
     @property
     def ae_title(self) -> str:
         """The AE title that the node calls itself by."""
@@ -143,6 +158,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     problems = [document.problem(place, text) for place, text in _contradictions(config)]
     if problems:
         raise ConfigurationError(document.source, problems)
+    if config.qa.rules is not None:
+        config._rule_file = read_yaml(config.qa.rules)
+        load_rules(config._rule_file)
     return config
 
 

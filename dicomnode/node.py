@@ -25,7 +25,6 @@ from dicomnode.files.space import FreeSpace
 from dicomnode.index import Durability, Index
 from dicomnode.limits import NodeTable, Place
 from dicomnode.prepare import FILES_NAME, prepare
-from dicomnode.qa import Validation
 from dicomnode.scp.application_entity import ApplicationEntity
 from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.scp.presentation_contexts import ContextPolicy
@@ -180,7 +179,7 @@ def application_entity(config: Config, files: Files, index: Index, place: Place)
     storage = Storage(
         files=files,
         index=index,
-        validation=Validation(config.qa, from_severity=Severity.WARN),
+        validation=config.validation(Severity.WARN),
         settings=config.reception,
         time_zone=config.zone,
         memory=place.memory(config.limits),

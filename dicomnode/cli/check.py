@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -21,7 +20,6 @@ from dicomnode.cli.reports.lines import Lines
 from dicomnode.cli.reports.page import Page
 from dicomnode.cli.reports.tally import Tally
 from dicomnode.config import Config
-from dicomnode.qa import Validation
 from dicomnode.services.candidates import candidates
 from dicomnode.services.checking import Checked, check_files
 
@@ -101,7 +99,7 @@ def _judged(
 ) -> Iterator[Checked]:
     return check_files(
         candidates(paths),
-        partial(Validation, config.qa),
+        config.validation,
         called_ae_title=config.ae_title,
         calling_ae_title=as_ae,
         today=datetime.now(config.zone).date(),

@@ -10,7 +10,6 @@ from dicomnode.config import Config
 from dicomnode.files import Files
 from dicomnode.index import Durability, QuarantineEntry
 from dicomnode.prepare import FILES_NAME
-from dicomnode.qa import Validation
 from dicomnode.services.quarantine import Quarantine
 
 
@@ -20,7 +19,7 @@ def service(config: Config) -> Iterator[Quarantine]:
     with configuration.open_index(config, Durability.FULL) as index:
         files = Files(config.data / FILES_NAME, "cli", config.files, durable=True)
         try:
-            yield Quarantine(index, files, Validation(config.qa), ae_title=config.ae_title, time_zone=config.zone)
+            yield Quarantine(index, files, config.validation(), ae_title=config.ae_title, time_zone=config.zone)
         finally:
             files.close()
 

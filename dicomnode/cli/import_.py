@@ -20,7 +20,6 @@ from dicomnode.errors import StorageError
 from dicomnode.files import Files
 from dicomnode.index import Durability
 from dicomnode.prepare import FILES_NAME, prepare_here
-from dicomnode.qa import Validation
 from dicomnode.services.candidates import candidates
 from dicomnode.services.importing import Imported, Importer, Mode, Outcome
 from dicomnode.services.storage import Storage
@@ -103,7 +102,7 @@ def _importer(config: Config, mode: Mode, calling_ae_title: str | None) -> Itera
         storage = Storage(
             files=files,
             index=index,
-            validation=Validation(config.qa, from_severity=Severity.WARN),
+            validation=config.validation(Severity.WARN),
             settings=config.reception,
             time_zone=config.zone,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -57,6 +58,8 @@ class QaSettings(Settings):
 
     severities: Annotated[Mapping[str, RuleSeverity], AfterValidator(check_severities)] = {}
     """Other severities for core rules, by rule id: off, info, warn, quarantine or reject. Example: {patient.id: warn}."""
+    rules: Path | None = None
+    """The file with the site's own rules (docs/rules.md); null for none."""
     on_engine_error: OnEngineError = OnEngineError.ACCEPT
     """A bug in a rule must never lose an image: accept, or quarantine."""
     answer_warnings: bool = False

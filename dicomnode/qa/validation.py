@@ -19,6 +19,7 @@ from dicomnode.dicom.instance import Finding, Severity, StoreAnswer, StoreReques
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset
 from dicomnode.qa.core import FOUND_BY_THE_INDEX, OTHER_CONTENT, OTHER_PATIENT
+from dicomnode.qa.language import Facts, RuleSet
 from dicomnode.qa.rule import Hit, Rule, Subject
 from dicomnode.qa.rules import RULES
 from dicomnode.qa.settings import OnEngineError, QaSettings, RuleSeverity
@@ -26,8 +27,8 @@ from dicomnode.qa.settings import OnEngineError, QaSettings, RuleSeverity
 log = structlog.get_logger()
 
 ENGINE_FAULT: Final = "core.engine"
-_SOP_CLASSES: Final = 512
-"""Of how many the rules are kept compiled; the standard has 200, a peer can make up any number."""
+_SELECTIONS: Final = 512
+"""Of how many kinds of instances (SOP Class, sender, device) the rules are kept selected; a peer can make up any number."""
 _FRAMES: Final = 3
 _UID_LENGTH: Final = 64
 
@@ -36,21 +37,33 @@ class Validation:
     """Judges instances; compiled once from the settings, shared by all associations, never raises."""
 
     def __init__(
-        self, settings: QaSettings, rules: Sequence[Rule] = RULES, *, from_severity: Severity = Severity.INFO
+        self,
+        settings: QaSettings,
+        rules: Sequence[Rule] = RULES,
+        *,
+        site: RuleSet | None = None,
+        from_severity: Severity = Severity.INFO,
     ) -> None:
-        """Compile the rules; those below ``from_severity`` are not run: what changes nothing is told by checks of files only."""
+        """Compile the rules, the site's own beside those of the house.
+
+        Args:
+            site: none unless given.
+            from_severity: rules below are not run, but those that the site observes; checks of files tell them.
+        """
         self._settings = settings
-        effective = tuple(_effective(rules, settings.severities))
-        self._rules = tuple(rule for rule in effective if rule.severity >= from_severity)
-        self._rules_of = lru_cache(maxsize=_SOP_CLASSES)(self._select)
-        self.rule_set = _hash(effective, settings)
+        self._rules = tuple(_effective(rules, settings.severities))
+        self._site = site if site is not None else RuleSet()
+        self._from_severity = from_severity
+        self._rules_of = lru_cache(maxsize=_SELECTIONS)(self._select)
+        self.rule_set = _hash(self._rules, settings, self._site)
         """Names the effective rules: kept with every verdict."""
 
     def judge(self, dataset: ScannedDataset, request: StoreRequest, today: date) -> Verdict:
         """All that the rules find. A rule that fails is logged, and costs no image."""
         subject = Subject(dataset, request, today)
         findings: list[Finding] = []
-        for rule in self._rules_of(request.sop_class_uid):
+        day = today if self._site.expires else None
+        for rule in self._rules_of(request.sop_class_uid, day, self._site.facts(subject)):
             try:
                 for hit in rule.check(subject):
                     findings.append(_finding(rule, hit))  # noqa: PERF401 - hits are rare, a generator a rule is not
@@ -83,9 +96,11 @@ class Validation:
         tags = tuple(dict.fromkeys(tag for finding in deciding for tag in finding.tags))
         return StoreAnswer(deciding[0].status, tags, _comment(deciding[0]))
 
-    def _select(self, sop_class_uid: str) -> tuple[Rule, ...]:
-        """The rules for instances of one SOP Class, compiled when the first one comes."""
-        return tuple(rule for rule in self._rules if _concerns(rule, sop_class_uid))
+    def _select(self, sop_class_uid: str, today: date | None, facts: Facts) -> tuple[Rule, ...]:
+        """The rules for instances of one kind, selected when the first one comes; the day counts where overrides end."""
+        rules = self._site.applied(self._rules, facts, today or date.min)
+        run = [rule for rule in rules if rule.severity >= self._from_severity or self._site.observes(rule.id)]
+        return tuple(rule for rule in run if _concerns(rule, sop_class_uid))
 
     def _engine_fault(self, rule: Rule) -> Finding:
         holds_back = self._settings.on_engine_error is OnEngineError.QUARANTINE
@@ -142,8 +157,9 @@ def _comment(finding: Finding) -> str:
     return status.error_comment(named if len(named) <= status.ERROR_COMMENT_LENGTH else finding.comment)
 
 
-def _hash(rules: Sequence[Rule], settings: QaSettings) -> str:
+def _hash(rules: Sequence[Rule], settings: QaSettings, site: RuleSet) -> str:
     """Two nodes that judge alike have the same; how answers are worded for whom is not part of it."""
     told = [f"{rule.id}={rule.severity.name}/{rule.status:04X}" for rule in rules]
     told += [f"{ENGINE_FAULT}={settings.on_engine_error}", f"{OTHER_PATIENT}={settings.severities.get(OTHER_PATIENT)}"]
+    told += [f"site={site.hash}"] if site.hash else []
     return hashlib.sha256("\n".join([__version__, *told]).encode()).hexdigest()[:16]

@@ -111,7 +111,7 @@ def _keys_known_at(annotation: object, path: Sequence[str | int]) -> list[str]:
     """The keys of the settings at ``path`` below a type; those of each branch of a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         if not path:
-            return list(annotation.model_fields)
+            return [field.alias or name for name, field in annotation.model_fields.items()]
         field = annotation.model_fields.get(str(path[0]))
         return _keys_known_at(field.annotation, path[1:]) if field else []
     origin = get_origin(annotation)

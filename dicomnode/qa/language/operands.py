@@ -1,0 +1,142 @@
+"""What a site's rules read of an instance: the values of an element, as numbers, dates or text by its VR."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from functools import cache
+from typing import Final
+
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
+
+from dicomnode.dicom.encode import NUMBERS
+from dicomnode.dicom.scanned import Element
+from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT, WORD_BYTES, dictionary_vr, effective_vr
+from dicomnode.qa.rule import MAX_VALUE_BYTES, Subject, day
+from dicomnode.settings.faults import nearest
+
+Value = float | date | str
+"""One value; whole numbers are int, which is a float to the type checker."""
+
+_NUMERIC_TEXT: Final = frozenset({b"DS", b"IS"})
+_LONGEST_NUMBER: Final = 64
+"""Characters: far beyond a Decimal String's 16 (PS3.5 Table 6.2-1); more would only cost time to convert."""
+_DATE_CHARACTERS: Final = 8
+
+
+class Kind(Enum):
+    """What the values of an element are compared as; the value is its name in messages."""
+
+    NUMBER = "a number"
+    DATE = "a date"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operand:
+    """An element that rules read; one for each tag, so that all rules share what was read of an instance."""
+
+    tag: int
+    keyword: str
+    kind: Kind
+
+    def values(self, subject: Subject) -> tuple[Value | None, ...]:
+        """The values that are not empty, None for one that is not of the kind; none when the element is absent or empty.
+
+        Of a long element those that stand within its first ``MAX_VALUE_BYTES``.
+        """
+        if self.tag not in subject.dataset.elements:
+            return ()
+        return subject.once(self, self._read)
+
+    def first(self, subject: Subject) -> Value | None:
+        """The first value; None when there is none, or it is not of the kind."""
+        values = self.values(subject)
+        return values[0] if values else None
+
+    def _read(self, subject: Subject) -> tuple[Value | None, ...]:
+        element = subject.dataset.elements[self.tag]
+        raw = subject.value(self.tag)
+        if not raw:
+            return ()
+        vr = effective_vr(self.tag, element[0])
+        if vr in NUMBERS:
+            numbers = _unpacked(subject, vr, raw)
+            return numbers if self.kind is Kind.NUMBER else tuple(str(number) for number in numbers)
+        if vr not in CHARACTERS:
+            return ()
+        texts = _texts(subject, element, vr, raw)
+        if self.kind is Kind.NUMBER:
+            return tuple(_number(text) for text in texts)
+        if self.kind is Kind.DATE:
+            return tuple(day(text[:_DATE_CHARACTERS].encode()) or day(text.encode()) for text in texts)
+        return texts
+
+
+def operand(keyword: str) -> Operand:
+    """The element of this keyword (PS3.6).
+
+    Raises:
+        ValueError: there is none, or its values cannot be compared.
+    """
+    return _operand(tag_of(keyword))
+
+
+def tag_of(keyword: str) -> int:
+    """The tag of a keyword (PS3.6).
+
+    Raises:
+        ValueError: there is none.
+    """
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        meant = nearest(keyword, (entry[4] for entry in DicomDictionary.values() if entry[4]))
+        raise ValueError(f"no attribute has the keyword {keyword}" + (f"; did you mean {meant}?" if meant else ""))
+    return tag
+
+
+@cache
+def _operand(tag: int) -> Operand:
+    keyword, vr = keyword_for_tag(tag), dictionary_vr(tag)
+    if vr in (b"DA", b"DT"):
+        return Operand(tag, keyword, Kind.DATE)
+    if vr in NUMBERS or vr in _NUMERIC_TEXT:
+        return Operand(tag, keyword, Kind.NUMBER)
+    if vr in CHARACTERS:
+        return Operand(tag, keyword, Kind.TEXT)
+    raise ValueError(f"{keyword} has the VR {vr.decode('ascii')}: only numbers, dates and text can be looked at")
+
+
+def _unpacked(subject: Subject, vr: bytes, raw: bytes) -> tuple[float, ...]:
+    """Binary numbers in the data set's byte order; a rest that is none is left out."""
+    count = len(raw) // WORD_BYTES[vr]
+    form = f"{'>' if subject.dataset.big_endian else '<'}{count}{NUMBERS[vr]}"
+    return struct.unpack(form, raw[: count * WORD_BYTES[vr]])
+
+
+def _texts(subject: Subject, element: Element, vr: bytes, raw: bytes) -> tuple[str, ...]:
+    if raw.isascii() and b"\x1b" not in raw:
+        text = raw.decode("ascii")
+    elif vr in TEXT:
+        text = subject.dataset.character_set().decode(raw, is_name=vr == b"PN")
+    else:
+        text = raw.decode("latin_1")
+    if vr in UNSPLIT or "\\" not in text:
+        return (stripped,) if (stripped := text.strip(" \0")) else ()
+    parts = text.split("\\")
+    if element[2] > MAX_VALUE_BYTES:
+        parts.pop()  # it may be cut
+    return tuple(stripped for part in parts if (stripped := part.strip(" \0")))
+
+
+def _number(text: str) -> float | None:
+    if len(text) > _LONGEST_NUMBER:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if number - number == 0 else None  # neither infinite nor NaN

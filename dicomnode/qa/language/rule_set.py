@@ -1,0 +1,189 @@
+"""A site's rules, compiled: which of them an instance is judged by, and at which severity."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from dicomnode.errors import ConfigurationError
+from dicomnode.qa.core import FOUND_BY_THE_INDEX, UIDS
+from dicomnode.qa.language.compiling import compile_rule, observed
+from dicomnode.qa.language.schema import Match, Mode, Override, RuleFile, RuleText, TestText
+from dicomnode.qa.rule import Rule, Subject
+from dicomnode.qa.rules import RULES
+from dicomnode.qa.settings import RuleSeverity
+from dicomnode.settings.document import Document, KeyPath
+from dicomnode.settings.faults import nearest
+
+STATION_NAME, MODEL_NAME, DEVICE_SERIAL_NUMBER, MODALITY = 0x00081010, 0x00081090, 0x00181000, 0x00080060
+
+Facts = tuple[str, ...]
+"""What profiles know of an instance, as far as any profile asks; the same facts mean the same rules."""
+
+_FACTS: Final[Mapping[str, Callable[[Subject], str]]] = {
+    "sop_class": lambda subject: subject.request.sop_class_uid,
+    "calling_ae": lambda subject: subject.request.sender.calling_ae_title,
+    "modality": lambda subject: subject.uid(MODALITY),
+    "station": lambda subject: subject.uid(STATION_NAME),
+    "device_serial": lambda subject: subject.uid(DEVICE_SERIAL_NUMBER),
+    "model": lambda subject: subject.uid(MODEL_NAME),
+}
+_Fits = Callable[[str], re.Match[str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Rules and overrides for the instances whose facts match.
+
+    Attributes:
+        matchers: place in the facts, and what the fact must match.
+        texts: the rules as they are written, for explanations.
+    """
+
+    name: str
+    matchers: tuple[tuple[int, _Fits], ...] = ()
+    rules: tuple[Rule, ...] = ()
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    texts: tuple[RuleText, ...] = ()
+
+    def matches(self, facts: Facts) -> bool:
+        """Whether instances of these facts are the profile's."""
+        return all(fits(facts[place]) for place, fits in self.matchers)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """A site's rules; an empty one changes nothing.
+
+    Attributes:
+        hash: names the file's content; empty without a file.
+        asked: the facts that profiles ask for, by their names.
+        expires: whether an override ends some day.
+    """
+
+    source: Path | str = ""
+    mode: Mode = Mode.ENFORCE
+    profiles: tuple[Profile, ...] = ()
+    tests: tuple[TestText, ...] = ()
+    hash: str = ""
+    asked: tuple[str, ...] = ()
+    expires: bool = False
+
+    def facts(self, subject: Subject) -> Facts:
+        """What decides which rules an instance is judged by."""
+        return tuple([_FACTS[name](subject) for name in self.asked])
+
+    def observes(self, rule_id: str) -> bool:
+        """Whether it is a rule of this file, and the file only observes."""
+        return self.mode is Mode.OBSERVE and any(rule.id == rule_id for one in self.profiles for rule in one.rules)
+
+    def applied(self, core: Sequence[Rule], facts: Facts, today: date) -> tuple[Rule, ...]:
+        """The rules for instances of these facts: the core's, as the site has them, and the site's own."""
+        profiles = [profile for profile in self.profiles if profile.matches(facts)]
+        own = [rule for profile in profiles for rule in profile.rules]
+        overrides = {
+            rule: override
+            for profile in profiles
+            for rule, override in profile.overrides.items()
+            if override.until is None or today <= override.until
+        }
+        if self.mode is Mode.OBSERVE:
+            return (*core, *(observed(rule) for rule in _overridden(own, overrides)))
+        return tuple(_overridden([*core, *own], overrides))
+
+    def rules_for(self, subject: Subject, core: Sequence[Rule] = RULES) -> tuple[Rule, ...]:
+        """The rules that an instance is judged by; `Validation` remembers them by the facts."""
+        return self.applied(core, self.facts(subject), subject.today)
+
+
+def compile_rules(document: Document) -> RuleSet:
+    """The rules of a file; its tests are not run.
+
+    Raises:
+        ConfigurationError: it is wrong; every fault is told with its line and key.
+    """
+    file = document.check(RuleFile)
+    problems = [document.problem(place, text) for place, text in _contradictions(file)]
+    if problems:
+        raise ConfigurationError(document.source, problems)
+    asked = tuple(name for name in _FACTS if any(getattr(one.match, name) for one in file.profiles.values()))
+    return RuleSet(
+        source=document.source,
+        mode=file.mode,
+        profiles=tuple(
+            Profile(
+                name=name,
+                matchers=tuple(_matchers(text.match, asked)),
+                rules=tuple(compile_rule(rule) for rule in text.rules),
+                overrides=text.override,
+                texts=text.rules,
+            )
+            for name, text in file.profiles.items()
+        ),
+        tests=file.tests,
+        hash=hashlib.sha256(json.dumps(document.values, sort_keys=True).encode()).hexdigest()[:16],
+        asked=asked,
+        expires=any(one.until for text in file.profiles.values() for one in text.override.values()),
+    )
+
+
+def enforced(rules: RuleSet) -> RuleSet:
+    """The same rules as they will judge once they count."""
+    return replace(rules, mode=Mode.ENFORCE)
+
+
+def _overridden(rules: Sequence[Rule], overrides: Mapping[str, Override]) -> Iterator[Rule]:
+    for rule in rules:
+        override = overrides.get(rule.id)
+        if override is None:
+            yield rule
+        elif (severity := override.severity.level) is not None:
+            yield replace(rule, severity=severity)
+
+
+def _matchers(match: Match, asked: Sequence[str]) -> Iterator[tuple[int, _Fits]]:
+    for place, name in enumerate(asked):
+        globs: tuple[str, ...] | None = getattr(match, name)
+        if globs is not None:
+            yield place, re.compile("|".join(fnmatch.translate(glob) for glob in globs)).fullmatch
+
+
+def _contradictions(file: RuleFile) -> Iterator[tuple[KeyPath, str]]:
+    core = {rule.id for rule in RULES}
+    first: dict[str, str] = {}
+    for name, profile in file.profiles.items():
+        for index, rule in enumerate(profile.rules):
+            place = ("profiles", name, "rules", index, "id")
+            if rule.id in core or rule.id in FOUND_BY_THE_INDEX:
+                yield place, f"{rule.id} is a core rule: override it, or choose another id"
+            elif rule.id in first:
+                yield place, f"{rule.id} stands in profile {first[rule.id]} already"
+            first.setdefault(rule.id, name)
+    known = core | first.keys()
+    for name, profile in file.profiles.items():
+        for rule_id, override in profile.override.items():
+            yield from _wrong_override(("profiles", name, "override", rule_id), rule_id, override, known)
+    for index, test in enumerate(file.tests):
+        for rule_id in test.expect.keys() - known:
+            yield ("tests", index, "expect", rule_id), _unknown(rule_id, known)
+
+
+def _wrong_override(place: KeyPath, rule_id: str, override: Override, known: set[str]) -> Iterator[tuple[KeyPath, str]]:
+    if rule_id in FOUND_BY_THE_INDEX:
+        yield place, f"{rule_id} is the same for all instances: the configuration decides (docs/qa.md)"
+    elif rule_id not in known:
+        yield place, _unknown(rule_id, known)
+    elif rule_id == UIDS and override.severity is not RuleSeverity.REJECT:
+        yield place, f"{UIDS} stays at reject: an instance without these UIDs cannot be indexed"
+
+
+def _unknown(rule_id: str, known: set[str]) -> str:
+    meant = nearest(rule_id, known)
+    return "no rule has this id" + (f"; did you mean {meant}?" if meant else "")

@@ -1,0 +1,156 @@
+"""A rule file's own tests: each makes a small instance, has it judged, and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+from dicomnode.dicom.character_sets import character_set
+from dicomnode.dicom.element_value import value_bytes
+from dicomnode.dicom.encode import Encoding
+from dicomnode.dicom.instance import StoreRequest, Verdict
+from dicomnode.dicom.peer import Sender
+from dicomnode.dicom.scan import scan
+from dicomnode.dicom.value_representation import dictionary_vr
+from dicomnode.errors import AmendError, ConfigurationError
+from dicomnode.qa.language import RuleSet, TestText, compile_rules, enforced
+from dicomnode.qa.language.operands import tag_of
+from dicomnode.qa.settings import QaSettings
+from dicomnode.qa.validation import Validation
+from dicomnode.settings.document import Document
+
+PIXEL_DATA, SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, SOP_INSTANCE_UID = 0x7FE00010, 0x00080005, 0x00080016, 0x00080018
+
+_CT: Final[Mapping[str, str]] = {
+    "ImageType": "ORIGINAL\\PRIMARY\\AXIAL",
+    "SOPClassUID": str(CTImageStorage),
+    "SOPInstanceUID": "2.25.4",
+    "StudyDate": "20240101",
+    "SeriesDate": "20240101",
+    "AcquisitionDate": "20240101",
+    "ContentDate": "20240101",
+    "StudyTime": "101500",
+    "AccessionNumber": "A1",
+    "Modality": "CT",
+    "Manufacturer": "ACME",
+    "StationName": "CT1",
+    "ManufacturerModelName": "Scanner",
+    "ReferringPhysicianName": "",
+    "StudyDescription": "Head",
+    "SeriesDescription": "Axial",
+    "PatientName": "Doe^Jane",
+    "PatientID": "P1",
+    "PatientBirthDate": "19700101",
+    "PatientSex": "F",
+    "BodyPartExamined": "HEAD",
+    "SliceThickness": "1.25",
+    "KVP": "120",
+    "DeviceSerialNumber": "1",
+    "StudyInstanceUID": "2.25.2",
+    "SeriesInstanceUID": "2.25.3",
+    "StudyID": "1",
+    "SeriesNumber": "1",
+    "InstanceNumber": "1",
+    "ImagePositionPatient": "0\\0\\0",
+    "ImageOrientationPatient": "1\\0\\0\\0\\1\\0",
+    "FrameOfReferenceUID": "2.25.5",
+    "SamplesPerPixel": "1",
+    "PhotometricInterpretation": "MONOCHROME2",
+    "Rows": "1",
+    "Columns": "1",
+    "PixelSpacing": "0.5\\0.5",
+    "BitsAllocated": "16",
+    "BitsStored": "12",
+    "HighBit": "11",
+    "PixelRepresentation": "0",
+    "RescaleIntercept": "0",
+    "RescaleSlope": "1",
+}
+_BASES: Final = {"ct": _CT}
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """How one test went; ``faults`` is empty where all is as expected."""
+
+    name: str
+    faults: tuple[str, ...]
+
+
+def load_rules(document: Document) -> RuleSet:
+    """The rules of a file whose tests hold.
+
+    Raises:
+        ConfigurationError: the file is wrong, or one of its tests fails.
+    """
+    rules = compile_rules(document)
+    problems = [
+        document.problem(("tests", index), f"test {tested.name!r} fails: {fault}")
+        for index, tested in enumerate(run_tests(rules))
+        for fault in tested.faults
+    ]
+    if problems:
+        raise ConfigurationError(document.source, problems)
+    return rules
+
+
+def run_tests(rules: RuleSet) -> Iterator[Tested]:
+    """How each of a file's tests goes, with its rules in force and the core rules as they are shipped."""
+    validation = Validation(QaSettings(), site=enforced(rules))
+    for test in rules.tests:
+        try:
+            yield Tested(test.name, tuple(_faults(test, validation)))
+        except (ValueError, AmendError) as error:
+            yield Tested(test.name, (f"the data set cannot be made: {error}",))
+
+
+def _faults(test: TestText, validation: Validation) -> Iterator[str]:
+    data, sop_class, sop_instance = _dataset(test)
+    sender = Sender(test.calling_ae, "DICOMNODE", "127.0.0.1")
+    request = StoreRequest(sop_class, sop_instance, ExplicitVRLittleEndian, sender)
+    verdict = validation.judge(scan(data, ExplicitVRLittleEndian), request, test.today)
+    for rule, expected in test.expect.items():
+        found = _found(verdict, rule)
+        if found != expected:
+            yield f"{rule} finds {found}, expected {expected}"
+    if test.answer is not None:
+        told = validation.answer(verdict.findings, sender).status
+        if told != test.answer:
+            yield f"the answer is {told:#06x}, expected {test.answer:#06x}"
+
+
+def _found(verdict: Verdict, rule: str) -> str:
+    severities = [finding.severity for finding in verdict.findings if finding.rule == rule]
+    return max(severities).name.lower() if severities else "none"
+
+
+def _dataset(test: TestText) -> tuple[bytes, str, str]:
+    """The data set, its SOP Class and its SOP Instance UID."""
+    values: dict[int, str] = {}
+    absent = object()
+    base = test.dataset.get("from", absent)
+    if base is not absent:
+        if base not in _BASES:
+            raise ValueError(f"from: there is {', '.join(_BASES)}")
+        values = {tag_of(keyword): value for keyword, value in _BASES[str(base)].items()}
+    for keyword, value in test.dataset.items():
+        if keyword == "from":
+            continue
+        tag = tag_of(keyword)
+        if value is None:
+            values.pop(tag, None)
+        else:
+            values[tag] = "\\".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if SPECIFIC_CHARACTER_SET not in values and not "".join(values.values()).isascii():
+        values[SPECIFIC_CHARACTER_SET] = "ISO_IR 192"
+    encoding = Encoding.of(ExplicitVRLittleEndian, character_set(values.get(SPECIFIC_CHARACTER_SET, "")))
+    elements = [
+        encoding.element(tag, vr := dictionary_vr(tag), value_bytes(tag, vr, value, encoding))
+        for tag, value in sorted(values.items())
+    ]
+    if base is not absent and not {"PixelData"} & test.dataset.keys():
+        elements.append(encoding.element(PIXEL_DATA, b"OW", b"\0\0"))
+    return b"".join(elements), values.get(SOP_CLASS_UID, ""), values.get(SOP_INSTANCE_UID, "")
