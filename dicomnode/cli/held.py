@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from dicomnode.cli import configuration, findings
 from dicomnode.config import Config
+from dicomnode.dicom.instance import Finding, Severity
 from dicomnode.files import Files
 from dicomnode.index import Durability, QuarantineEntry
 from dicomnode.prepare import FILES_NAME
@@ -24,9 +25,15 @@ def service(config: Config) -> Iterator[Quarantine]:
             files.close()
 
 
-def as_json(entry: QuarantineEntry) -> dict[str, object]:
-    """An entry as an object; ``rule`` is null when nothing is found of it since it was edited."""
+def holding_back(entry: QuarantineEntry) -> Finding | None:
+    """The worst finding, that holds an instance back; None when none does since it was edited."""
     worst = max(entry.findings, key=lambda finding: finding.severity, default=None)
+    return worst if worst is not None and worst.severity >= Severity.QUARANTINE else None
+
+
+def as_json(entry: QuarantineEntry) -> dict[str, object]:
+    """An entry as an object; ``rule`` is null when nothing holds it back since it was edited."""
+    worst = holding_back(entry)
     return {
         "id": entry.id,
         "rule": worst.rule if worst else None,

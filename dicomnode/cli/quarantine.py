@@ -11,7 +11,6 @@ import click
 
 from dicomnode.cli import configuration, findings, held, keys, table
 from dicomnode.cli.quarantine_view import diff, show
-from dicomnode.dicom.instance import Severity
 from dicomnode.errors import DicomNodeError, NotReleasableError
 from dicomnode.index import QuarantineEntry
 
@@ -94,7 +93,7 @@ def edit(
         now = decisions.edit(entry, values, reason=reason, by=by)
         click.echo(f"edited {entry}: {now.sop_instance_uid}")
         _tell_findings(now)
-        if all(finding.severity < Severity.QUARANTINE for finding in now.findings):
+        if held.holding_back(now) is None:
             if release:
                 released = decisions.release(entry, reason=reason, by=by, under_study_patient=under_study_patient)
                 click.echo(f"released {entry}: {released.sop_instance_uid}")
@@ -207,13 +206,13 @@ def _each(
 
 
 def _cells(entry: QuarantineEntry) -> tuple[object, ...]:
-    worst = max(entry.findings, key=lambda finding: finding.severity, default=None)
+    worst = held.holding_back(entry)
     return (
         entry.id,
         table.instant(entry.received_at),
         entry.peer or entry.calling_ae_title,
         worst.rule if worst else "-",
-        worst.comment if worst else "edited: nothing is found any more",
+        worst.comment if worst else "edited: nothing holds it back any more",
         table.size(entry.dataset_size_bytes),
         entry.sop_instance_uid,
     )
