@@ -24,7 +24,7 @@ from dicomnode.logs import Level, LogSettings, configure
 ALONE_S: Final = 3.0
 """Other processes take a second of a processor each to begin: only what takes longer than that gains by them."""
 
-_BUNCH: Final = 32
+_BUNCH: Final = 128
 _WAITING_PER_PROCESS: Final = 4
 _END_S: Final = 5.0
 _NOTHING: Final = (None,)
