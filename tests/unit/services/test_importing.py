@@ -12,6 +12,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from factories import ABSENT, ct, series, write
+from pydicom import dcmread
 from pydicom.fileset import FileSet
 from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 
@@ -284,6 +285,18 @@ def test_in_place_stays_whatever_is_decided(node: Node, tmp_path: Path) -> None:
     assert released.exists()
     again = node.bring(discarded, released, mode=Mode.IN_PLACE)
     assert outcomes(again) == [Outcome.QUARANTINED] * 2
+
+
+def test_in_place_file_stays_when_its_instance_is_corrected(node: Node, tmp_path: Path) -> None:
+    source = write(ct(PatientID=ABSENT), tmp_path / "a.dcm")
+    before = source.read_bytes()
+    node.bring(source, mode=Mode.IN_PLACE)
+    [held] = node.index.quarantine.list()
+    quarantine = Quarantine(node.index, node.files, Validation(QaSettings()), ae_title="DICOMNODE", time_zone=UTC)
+    now = quarantine.edit(held.id, {0x00100020: "P1"}, reason="r", by="b")
+    assert source.read_bytes() == before
+    assert dcmread(node.files.path(now.location)).PatientID == "P1"
+    assert node.files.path(now.location) != source
 
 
 @pytest.mark.parametrize("patient_id", ["P2", "another length"])
