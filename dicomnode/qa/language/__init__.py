@@ -5,6 +5,6 @@
 """
 
 from dicomnode.qa.language.rule_set import Facts, RuleSet, compile_rules, enforced
-from dicomnode.qa.language.schema import Mode, TestText
+from dicomnode.qa.language.schema import Mode, RuleText, TestText
 
-__all__ = ["Facts", "Mode", "RuleSet", "TestText", "compile_rules", "enforced"]
+__all__ = ["Facts", "Mode", "RuleSet", "RuleText", "TestText", "compile_rules", "enforced"]
