@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from blake3 import blake3
@@ -77,16 +77,17 @@ def _lines(scanned: ScannedDataset, item: Item, path: str) -> Iterator[Line]:
             yield from _lines(scanned, inner, item_path(path, tag, number))
 
 
-def _fragments(scanned: ScannedDataset, offset: int) -> list[tuple[int, int]]:
+def _fragments(scanned: ScannedDataset, offset: int) -> Iterator[tuple[int, int]]:
     encoding = EXPLICIT_BIG if scanned.big_endian else EXPLICIT_LITTLE
-    return list(each_fragment(scanned.data, offset, len(scanned.data), encoding))
+    return each_fragment(scanned.data, offset, len(scanned.data), encoding)
 
 
-def _digest(scanned: ScannedDataset, stretches: list[tuple[int, int]], counted: str = "") -> str:
+def _digest(scanned: ScannedDataset, stretches: Iterable[tuple[int, int]], counted: str = "") -> str:
     digest = blake3()
     data = memoryview(scanned.data)
+    number = size = 0
     for offset, length in stretches:
         digest.update(data[offset : offset + length])
-    size = sum(length for _, length in stretches)
-    count = f"{len(stretches)} {counted}{'' if len(stretches) == 1 else 's'}, " if counted else ""
+        number, size = number + 1, size + length
+    count = f"{number} {counted}{'' if number == 1 else 's'}, " if counted else ""
     return f"{count}{size} bytes, BLAKE3 {digest.hexdigest()[:_DIGEST_DIGITS]}"

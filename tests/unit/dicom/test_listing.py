@@ -113,3 +113,13 @@ def test_sequences_with_other_numbers_of_items_differ_as_a_whole():
 def test_big_endian_numbers_are_read_as_such():
     [line] = lines(scan(explicit(0x00280010, "US", b"\0\7", order=">"), EXPLICIT_VR_BIG_ENDIAN))
     assert line.value == "7"
+
+
+@given(
+    st.binary(max_size=400),
+    st.sampled_from([EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN]),
+)
+def test_hostile_bytes_are_listed_as_far_as_they_go(content, syntax):
+    dataset = scan(content, syntax)
+    assert {line.tag for line in lines(dataset) if not line.path} == {tag for tag in dataset.elements if tag & 0xFFFF}
+    assert list(differing(dataset, dataset)) == []
