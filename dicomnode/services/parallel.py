@@ -22,7 +22,7 @@ from typing import Final, Generic, TypeVar
 from dicomnode.logs import Level, LogSettings, configure
 
 ALONE_S: Final = 3.0
-"""Other processes take a second of a processor each to begin: only what takes longer than that gains by them."""
+"""Other processes take two seconds of a processor each to begin: only what takes longer than that gains by them."""
 
 _BUNCH: Final = 128
 _WAITING_PER_PROCESS: Final = 4
