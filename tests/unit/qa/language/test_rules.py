@@ -154,6 +154,8 @@ def test_observed_rules_change_no_answer_and_tell_what_would_have_been() -> None
         (Severity.INFO, "would reject: BodyPartExamined missing or empty")
     ]
     assert answer(verdict, validation).status == 0xB007
+    receiving = Validation(QaSettings(), site=rules(observing), from_severity=Severity.WARN)
+    assert severity_of(judged(receiving, nobody), "site.rule") is Severity.INFO
 
 
 def test_verdicts_name_the_file_that_they_rest_on() -> None:
