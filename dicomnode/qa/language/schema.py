@@ -76,12 +76,10 @@ def _check_day(text: str) -> str:
 
 def _check_comment(text: str) -> str:
     try:
-        named = {
-            name for _, name, form, conversion in Formatter().parse(text) if name is not None or form or conversion
-        }
+        places = {(name, form, conversion) for _, name, form, conversion in Formatter().parse(text) if name is not None}
     except ValueError as error:
         raise ValueError(f"is no comment: {error}") from None
-    if named - {"keyword"}:
+    if places - {("keyword", "", None)}:
         raise ValueError("a comment can name {keyword} and nothing else: what values say may tell of a patient")
     return text
 

@@ -29,6 +29,8 @@ profiles:
         ("        fields: [PixelData]\n        length: {max: 3}\n", 7, "profiles.all.rules.0.fields.0", "has the VR OW"),
         ("        check: pixel.sizes\n", 7, "profiles.all.rules.0.check", "did you mean pixel.size?"),
         ("        required: [Rows]\n        comment: '{value}'\n", 8, "profiles.all.rules.0.comment", "{keyword} and nothing else"),
+        ("        required: [Rows]\n        comment: '{keyword:>9}'\n", 8, "profiles.all.rules.0.comment", "{keyword} and nothing else"),
+        ("        required: [Rows]\n        comment: '{keyword.x}'\n", 8, "profiles.all.rules.0.comment", "{keyword} and nothing else"),
         ("        required: [Rows]\n        status: 0xB007\n", 8, "profiles.all.rules.0.status", "0xb007 is no failure"),
         ("        required: [Rows]\n        status: 0xA700\n", 8, "profiles.all.rules.0.status", "may try again for ever"),
         ("        required: [Rows]\n        status: 0xA900\n", 5, "profiles.all.rules.0", "needs severity reject"),
