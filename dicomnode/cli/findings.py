@@ -7,7 +7,7 @@ from dicomnode.dicom.instance import Finding
 
 def as_json(finding: Finding) -> dict[str, object]:
     """A finding as an object; ``tag`` is the first of ``tags``, null without any."""
-    tags = [tag_text(tag).lower() for tag in finding.tags]
+    tags = [tag_text(tag) for tag in finding.tags]
     return {
         "rule": finding.rule,
         "severity": finding.severity.name.lower(),

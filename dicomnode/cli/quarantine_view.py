@@ -125,7 +125,7 @@ def _rows(listed: list[Line], found: tuple[Finding, ...]) -> Iterator[tuple[str,
 
 
 def _difference_json(one: Difference) -> dict[str, object]:
-    tag = findings.tag_text(one.tag).lower()
+    tag = findings.tag_text(one.tag)
     return {"path": one.path, "tag": tag, "name": name(one.tag), "quarantined": one.held, "accepted": one.accepted}
 
 

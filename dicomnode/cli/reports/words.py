@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from typing import IO, Final
 
+from dicomnode.cli.findings import tag_text
 from dicomnode.cli.table import printable
 from dicomnode.dicom.instance import Finding, Severity
 from dicomnode.services.checking import Checked
@@ -36,7 +37,7 @@ def path(checked: Checked) -> str:
 
 def place(finding: Finding) -> str:
     """The elements that a finding is about, with the items that lead to them; empty when it is about none."""
-    tags = " ".join(f"({tag >> 16:04x},{tag & 0xFFFF:04x})" for tag in finding.tags)
+    tags = " ".join(tag_text(tag) for tag in finding.tags)
     return printable(f"{finding.path} {tags}".strip())
 
 

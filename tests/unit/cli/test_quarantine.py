@@ -144,7 +144,7 @@ def test_diff_tells_what_differs_from_the_accepted_instance(node_folder: NodeFol
     assert told["against"] == "instance"
     description, pixels = told["differences"]
     assert (description["tag"], description["quarantined"], description["accepted"]) == ("(0008,1030)", "Neck", "Head")
-    assert pixels["tag"] == "(7fe0,0010)"
+    assert pixels["tag"] == "(7FE0,0010)"
     assert pixels["quarantined"] != pixels["accepted"]
     assert "Neck" in node_folder.run("quarantine", "diff", entry).stdout
 
