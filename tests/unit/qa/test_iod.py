@@ -1,0 +1,175 @@
+"""What the standard's tables say of instances: the slice conforms, and each change is told where it is."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import ComprehensiveSRStorage, CTImageStorage, EnhancedCTImageStorage
+from unit.dicom.elements import explicit
+from unit.qa.judging import SENDER, Changes, judge, number, text
+
+from dicomnode.dicom.instance import Finding, Severity, StoreRequest
+from dicomnode.dicom.part10 import read_file_meta
+from dicomnode.dicom.scan import scan
+from dicomnode.errors import DicomNodeError
+from dicomnode.qa import QaSettings, Validation, iod
+from dicomnode.qa.iod import IOD
+
+VALIDATION = Validation(QaSettings(), IOD)
+KVP, IMAGE_TYPE, PHOTOMETRIC, PLANAR, PIXEL_REPRESENTATION = 0x00180060, 0x00080008, 0x00280004, 0x00280006, 0x00280103
+CONTRAST_AGENT, CONTRAST_VOLUME, LATERALITY, PATIENT_POSITION = 0x00180010, 0x00181041, 0x00200060, 0x00185100
+REFERENCED_IMAGES, REFERENCED_INSTANCE = 0x00081140, 0x00081155
+
+REAL_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
+
+Told = tuple[str, tuple[int, ...], str, str]
+
+
+def faults(data: bytes | Changes, sop_class: str = CTImageStorage) -> list[Told]:
+    return [(one.rule, one.tags, one.path, one.reference) for one in findings(data, sop_class)]
+
+
+def findings(data: bytes | Changes, sop_class: str = CTImageStorage) -> tuple[Finding, ...]:
+    return judge(data, sop_class=sop_class, validation=VALIDATION).findings
+
+
+def encoded(dataset: Dataset) -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = False, True
+    write_dataset(buffer, dataset)
+    return buffer.getvalue()
+
+
+def sequence(tag: int, *items: bytes) -> bytes:
+    return explicit(tag, "SQ", b"".join(b"\xfe\xff\x00\xe0" + len(item).to_bytes(4, "little") + item for item in items))
+
+
+def test_slice_conforms() -> None:
+    assert faults({}) == []
+
+
+def test_missing_attribute_is_told_with_its_section() -> None:
+    (finding,) = findings({IMAGE_TYPE: None})
+    assert (finding.rule, finding.severity, finding.tags) == ("iod.type1", Severity.WARN, (IMAGE_TYPE,))
+    assert finding.comment == "ImageType missing (type 1)"
+    assert finding.reference.startswith("PS3.3 C.")
+
+
+def test_empty_attribute_of_type_1_is_told() -> None:
+    assert faults({IMAGE_TYPE: text(IMAGE_TYPE, "CS", "")})[0][:2] == ("iod.type1-empty", (IMAGE_TYPE,))
+
+
+def test_attribute_of_type_2_may_be_empty_but_has_to_be_there() -> None:
+    assert faults({KVP: text(KVP, "DS", "")}) == []
+    (finding,) = findings({KVP: None})
+    assert (finding.rule, finding.severity) == ("iod.type2", Severity.INFO)
+
+
+def test_attribute_of_type_1c_is_told_where_another_value_requires_it() -> None:
+    color = {0x00280002: number(0x00280002, 3), PHOTOMETRIC: text(PHOTOMETRIC, "CS", "RGB")}
+    assert ("iod.type1c", (PLANAR,), "", "PS3.3 C.7.6.3") in faults(color)
+    assert not any(fault[1] == (PLANAR,) for fault in faults({}))
+
+
+def test_attribute_of_type_2c_is_told_but_laterality_is_not() -> None:
+    assert [fault[:2] for fault in faults({PATIENT_POSITION: None, LATERALITY: None})] == [
+        ("iod.type2c", (PATIENT_POSITION,))
+    ]
+
+
+def test_value_that_is_not_enumerated_is_told() -> None:
+    (fault,) = faults({PIXEL_REPRESENTATION: number(PIXEL_REPRESENTATION, 2)})
+    assert fault == ("iod.enum", (PIXEL_REPRESENTATION,), "", "PS3.3 C.7.6.3")
+
+
+def test_optional_module_is_checked_only_when_one_of_its_attributes_is_there() -> None:
+    assert faults({CONTRAST_AGENT: None}) == []
+    volume = text(CONTRAST_VOLUME, "DS", "50")
+    assert faults({CONTRAST_VOLUME: volume}) == [("iod.type2", (CONTRAST_AGENT,), "", "PS3.3 C.7.6.4")]
+
+
+def test_fault_within_items_is_told_once_with_its_path() -> None:
+    whole = text(0x00081150, "UI", "1.2.840.10008.5.1.4.1.1.2") + text(REFERENCED_INSTANCE, "UI", "1.2.3")
+    cut = text(0x00081150, "UI", "1.2.840.10008.5.1.4.1.1.2")
+    changes = {REFERENCED_IMAGES: sequence(REFERENCED_IMAGES, whole, cut, cut)}
+    (fault,) = faults(changes)
+    assert fault[:3] == ("iod.type1", (REFERENCED_INSTANCE,), "(0008,1140)[1]")
+
+
+def test_content_item_is_held_to_its_value_type_at_any_depth() -> None:
+    leaf = Dataset()
+    leaf.RelationshipType, leaf.ValueType = "CONTAINS", "NUM"
+    middle = Dataset()
+    middle.RelationshipType, middle.ValueType, middle.ContinuityOfContent = "CONTAINS", "CONTAINER", "SEPARATE"
+    middle.ContentSequence = [leaf]
+    top = Dataset()
+    top.ContentSequence = [middle]
+    within = [
+        fault for fault in faults(encoded(top), ComprehensiveSRStorage) if fault[2] == "(0040,A730)[0](0040,A730)[0]"
+    ]
+    assert [(rule, tags) for rule, tags, _, _ in within] == [
+        ("iod.type1c", (0x0040A043,)),  # Concept Name Code Sequence
+        ("iod.type2", (0x0040A300,)),  # Measured Value Sequence
+    ]
+
+
+def test_content_item_that_refers_to_another_needs_no_value_type() -> None:
+    reference = Dataset()
+    reference.RelationshipType, reference.ReferencedContentItemIdentifier = "CONTAINS", [1, 1]
+    top = Dataset()
+    top.ContentSequence = [reference]
+    assert not any(fault[2] for fault in faults(encoded(top), ComprehensiveSRStorage))
+
+
+def test_functional_group_may_be_shared_or_in_every_frame() -> None:
+    measures, frame = Dataset(), Dataset()
+    measures.PixelMeasuresSequence = [Dataset()]
+    frame.FrameContentSequence = [Dataset()]
+    enhanced = Dataset()
+    enhanced.SharedFunctionalGroupsSequence = [measures]
+    enhanced.PerFrameFunctionalGroupsSequence = [frame, Dataset()]
+    told = {
+        (fault[1], fault[2]) for fault in faults(encoded(enhanced), EnhancedCTImageStorage) if fault[0] == "iod.type1"
+    }
+    assert ((0x00209111,), "(5200,9230)[1]") in told  # Frame Content Sequence, in the first frame only
+    assert not any(tags == (0x00289110,) for tags, _ in told)  # Pixel Measures Sequence
+
+
+@pytest.mark.parametrize("sop_class", ["1.2.3", "1.2.840.10008.5.1.4.1.1.999"])
+def test_sop_class_that_the_tables_do_not_have_passes(sop_class: str) -> None:
+    assert faults({IMAGE_TYPE: None}, sop_class) == []
+
+
+def test_findings_are_bounded() -> None:
+    assert 0 < len(findings(b"", EnhancedCTImageStorage)) <= iod.MAX_HITS
+
+
+def test_check_that_takes_too_long_stops_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iod, "MAX_SECONDS", -1.0)
+    item = text(0x00081150, "UI", "1.2")
+    told = faults({REFERENCED_IMAGES: sequence(REFERENCED_IMAGES, *[item] * 1000)})
+    assert ("iod.partial", (), "", "PS3.3") in told
+
+
+def test_no_rule_rejects_or_quarantines() -> None:
+    assert all(rule.severity <= Severity.WARN for rule in IOD)
+
+
+@pytest.mark.parametrize("path", sorted(REAL_FILES.rglob("*.dcm")), ids=lambda path: path.name)
+def test_real_files_are_kept_whatever_they_lack(path: Path) -> None:
+    data = path.read_bytes()
+    try:
+        meta = read_file_meta(data)
+    except DicomNodeError:
+        pytest.skip("no DICOM file")
+    dataset = scan(data[meta.dataset_offset :], meta.transfer_syntax_uid)
+    request = StoreRequest(dataset.uid(0x00080016) or "", "", meta.transfer_syntax_uid, SENDER)
+    verdict = VALIDATION.judge(dataset, request, date(2024, 6, 1))
+    assert verdict.severity <= Severity.WARN
+    assert not any(finding.rule == "core.engine" for finding in verdict.findings)
