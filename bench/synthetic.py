@@ -28,16 +28,16 @@ def study_uid(number: int) -> str:
     return f"1.2.826.0.1.3680043.8.498.{10**37 + number * 7919}"
 
 
-def fill(folder: Path, studies: int) -> None:
-    """Make the index of a data folder, with ``studies`` studies of one series with one instance each."""
+def fill(folder: Path, studies: int, *, instances: int = 1) -> None:
+    """Make the index of a data folder, with ``studies`` studies of one series with so many instances each."""
     folder.mkdir(parents=True, exist_ok=True)
     index = Index(folder, IndexSettings(), durability=Durability.FAST)
     index.prepare()
     index.close()
-    insert(folder, studies)
+    insert(folder, studies, instances=instances)
 
 
-def insert(folder: Path, studies: int) -> None:
+def insert(folder: Path, studies: int, *, instances: int = 1) -> None:
     """Put the studies into an index that is there, and that nobody writes to meanwhile."""
     with closing(sqlite3.connect(folder / DATABASE)) as connection:
         for first in range(1, studies + 1, _BATCH):
@@ -45,9 +45,9 @@ def insert(folder: Path, studies: int) -> None:
             with connection:
                 for table, rows in (
                     ("patient", map(_patient, numbers)),
-                    ("study", map(_study, numbers)),
-                    ("series", map(_series, numbers)),
-                    ("instance", map(_instance, numbers)),
+                    ("study", (_study(number, instances) for number in numbers)),
+                    ("series", (_series(number, instances) for number in numbers)),
+                    ("instance", (_instance(n, k, instances) for n in numbers for k in range(1, instances + 1))),
                 ):
                     _insert(connection, table, rows)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -84,7 +84,7 @@ def _patient(number: int) -> Row:
     }
 
 
-def _study(number: int) -> Row:
+def _study(number: int, instances: int) -> Row:
     return {
         "id": number,
         "patient": number,
@@ -98,34 +98,34 @@ def _study(number: int) -> Row:
         "modalities_in_study": "CT",
         "sop_classes_in_study": CT,
         "series_count": 1,
-        "instance_count": 1,
-        "size_bytes": 1000,
+        "instance_count": instances,
+        "size_bytes": 1000 * instances,
         "last_calling_ae_title": "CT1",
         "attributes": "{}",
     }
 
 
-def _series(number: int) -> Row:
+def _series(number: int, instances: int) -> Row:
     return {
         "id": number,
         "study": number,
         "series_instance_uid": f"{study_uid(number)}.1",
         "modality": "CT",
         "series_number": "1",
-        "instance_count": 1,
+        "instance_count": instances,
         "attributes": "{}",
     }
 
 
-def _instance(number: int) -> Row:
+def _instance(study: int, number: int, instances: int) -> Row:
     return {
-        "id": number,
-        "series": number,
+        "id": (study - 1) * instances + number,
+        "series": study,
         "state": "accepted",
-        "sop_instance_uid": f"{study_uid(number)}.1.1",
+        "sop_instance_uid": f"{study_uid(study)}.1.{number}",
         "sop_class_uid": CT,
         "transfer_syntax_uid": EXPLICIT_LE,
-        "instance_number": "1",
+        "instance_number": str(number),
         "dataset_size_bytes": 1000,
         "findings": "[]",
         "attributes": "{}",
