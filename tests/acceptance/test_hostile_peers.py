@@ -317,8 +317,12 @@ def test_silence_after_goodbye_gives_the_place_back(tmp_path: Path) -> None:
     ):
         assert silent.associate() == A_ASSOCIATE_AC
         assert silent.release() == A_RELEASE_RP  # and keeps the connection open
-        with RawPeer(node.port) as next_one:
-            assert next_one.associate() == A_ASSOCIATE_AC
+        wait_for(lambda: _is_let_in(node), what="the place to be free")
+
+
+def _is_let_in(node: RunningNode) -> bool:
+    with RawPeer(node.port) as peer:
+        return peer.associate() == A_ASSOCIATE_AC
 
 
 def test_abort_in_the_middle_of_an_instance_leaves_nothing(watched: Watched) -> None:
