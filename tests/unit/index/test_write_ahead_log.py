@@ -72,13 +72,15 @@ def test_log_stays_bounded_while_there_always_is_a_reader(open_index: OpenIndex,
     with ThreadPoolExecutor(3) as pool:
         readers = pool.map(read, range(3))
         largest = 0
-        for number in range(3, 200):
+        for number in range(3, 400):
             fill(index, range(number, number + 1))
             largest = max(largest, log_bytes(tmp_path))
         is_over.set()
         list(readers)
-    assert largest < 6 * MIB
-    assert index.summary().instances == 200
+    assert (
+        largest < 9 * MIB
+    )  # all of it would be twice as much; a reader that is never seen to leave costs a MiB at each try
+    assert index.summary().instances == 400
 
 
 def test_threads_that_come_and_go_leave_no_descriptors(open_index: OpenIndex) -> None:
