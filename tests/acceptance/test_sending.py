@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pydicom
 import pytest
 from certificates import Authority
 from factories import ct, series, write
@@ -26,7 +27,7 @@ from running_node import DCMTK, RunningNode, dcmtk, free_port, wait_for
 from dicomnode.dicom.part10 import read_file_meta
 from dicomnode.upper_layer.commands import decode, response_pdu
 
-CORPUS = Path("/work/shared/corpus/files")
+REAL_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
 class Storescp:
@@ -105,9 +106,9 @@ def test_datasets_arrive_bit_for_bit_in_the_syntax_that_they_are_stored_in(store
     scp = storescp("+B", "+xa")
     files = [
         *series(tmp_path / "s", 5, rows=512, columns=512),
-        CORPUS / "single" / "MR_small_RLE.dcm",
-        CORPUS / "single" / "JPEG2000.dcm",
-        CORPUS / "single" / "SC_rgb_jpeg_dcmtk.dcm",
+        REAL_FILES / "MR_small_RLE.dcm",
+        REAL_FILES / "JPEG2000.dcm",
+        REAL_FILES / "SC_rgb_jpeg_dcmtk.dcm",
     ]
     done = send(scp.name, *files)
     assert done.returncode == 0, done.stderr
@@ -139,7 +140,8 @@ def test_peer_that_takes_only_implicit_vr_gets_that(storescp: Start, tmp_path: P
 def test_refused_class_costs_only_its_instance(storescp: Start, tmp_path: Path) -> None:
     scp = storescp()
     files = series(tmp_path / "s", 3)
-    done = send(scp.name, CORPUS / "made" / "private_sop_class.dcm", *files)
+    private = ct(SOPClassUID="2.25.3298007356985866292956419")
+    done = send(scp.name, write(private, tmp_path / "private.dcm"), *files)
     assert done.returncode == 1
     assert "peer does not take SOP Class 2.25.3298007356985866292956419" in done.stderr
     assert set(scp.received()) == {uid(file) for file in files}
