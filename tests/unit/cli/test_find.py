@@ -201,13 +201,25 @@ def test_relational_query_needs_no_uid_above(tmp_path: Path) -> None:
 
 
 def test_peer_is_asked_to_stop_past_the_limit(tmp_path: Path) -> None:
-    answers = Recorder(*(study(StudyInstanceUID=f"1.{number}") for number in range(10_000)))
+    is_cancelled = threading.Event()
+
+    def answers(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        for number in range(10):
+            yield PENDING, study(StudyInstanceUID=f"1.{number}")
+        for _ in range(3000):  # pynetdicom reads nothing while it has something to send
+            if event.is_cancelled:
+                is_cancelled.set()
+                yield CANCEL, None
+                return
+            is_cancelled.wait(0.01)
+        yield 0x0000, None
+
     with peer(answers) as address:
         done = find(tmp_path, address, "--json", "--limit", "3")
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) == 3
     assert "and more" in done.stderr
-    assert answers.is_cancelled.is_set()
+    assert is_cancelled.is_set()
 
 
 def test_peer_that_does_not_stop_is_left(tmp_path: Path) -> None:
