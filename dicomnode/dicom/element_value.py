@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from dicomnode.dicom.encode import NUMBERS, Encoding
-from dicomnode.dicom.value_representation import CHARACTERS, LONG_FORM, TEXT
+from dicomnode.dicom.encode import Encoding
+from dicomnode.dicom.value_representation import CHARACTERS, LONG_FORM, NUMBERS, TEXT
 from dicomnode.errors import AmendError
 
 _LONGEST_SHORT_BYTES: Final = 0xFFFE

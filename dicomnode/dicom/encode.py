@@ -16,19 +16,8 @@ from typing import Any, Final
 from dicomnode.dicom.character_sets import CharacterSet
 from dicomnode.dicom.transfer_syntax import transfer_syntax
 from dicomnode.dicom.transliteration import transliterated
-from dicomnode.dicom.value_representation import LONG_FORM, TEXT, dictionary_vr
+from dicomnode.dicom.value_representation import LONG_FORM, NAME_GROUPS, NUMBERS, TEXT, dictionary_vr
 
-NUMBERS: Final = {
-    b"US": "H",
-    b"SS": "h",
-    b"UL": "L",
-    b"SL": "l",
-    b"UV": "Q",
-    b"SV": "q",
-    b"FL": "f",
-    b"FD": "d",
-}
-_NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 PADDED_WITH_NULL: Final = frozenset({b"UI", b"OB", b"UN"})
 _MAX_SHORT_LENGTH: Final = 0xFFFE
 _MAX_DECIMAL_LENGTH: Final = 16
@@ -153,7 +142,7 @@ def _as_text(value: Any) -> str:
         case None:
             return ""
         case dict():
-            return "=".join(str(value.get(group, "")) for group in _NAME_GROUPS).rstrip("=")
+            return "=".join(str(value.get(group, "")) for group in NAME_GROUPS).rstrip("=")
         case float():
             text = repr(value)
             return text if len(text) <= _MAX_DECIMAL_LENGTH else f"{value:.10g}"

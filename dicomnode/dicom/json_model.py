@@ -11,21 +11,10 @@ from typing import Any, Final
 
 from dicomnode.dicom.element_header import UNDEFINED
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Item, ScannedDataset
-from dicomnode.dicom.value_representation import CHARACTERS, UNSPLIT, effective_vr
+from dicomnode.dicom.value_representation import CHARACTERS, NAME_GROUPS, NUMBERS, UNSPLIT, effective_vr
 
-_NUMBERS: Final = {
-    b"US": "H",
-    b"SS": "h",
-    b"UL": "L",
-    b"SL": "l",
-    b"UV": "Q",
-    b"SV": "q",
-    b"FL": "f",
-    b"FD": "d",
-}
 _INLINE_BYTES: Final = 64 << 10
 """The longest value that stands in the object itself, where longer ones can be named."""
-_NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 
 BulkDataUri = Callable[[int, int | None], str]
@@ -69,7 +58,7 @@ def _attribute(scanned: ScannedDataset, item: Item, tag: int, bulk: BulkDataUri 
         values = _texts(vr, scanned.text(tag, item) or "")
         return {"vr": name, "Value": values} if values else {"vr": name}
     raw = scanned.raw(element)
-    if vr in _NUMBERS or vr == b"AT":
+    if vr in NUMBERS or vr == b"AT":
         values = numbers(vr, raw, ">" if scanned.big_endian else "<")
         return {"vr": name, "Value": values} if values else {"vr": name}
     return {"vr": name, "InlineBinary": base64.b64encode(raw).decode("ascii")} if raw else {"vr": name}
@@ -87,7 +76,7 @@ def _texts(vr: bytes, text: str) -> list[Any]:
 
 
 def _name(value: str) -> dict[str, str]:
-    groups = zip(_NAME_GROUPS, value.split("="), strict=False)
+    groups = zip(NAME_GROUPS, value.split("="), strict=False)
     return {name: group.strip(" ^") for name, group in groups if group.strip(" ^")}
 
 
@@ -107,6 +96,6 @@ def numbers(vr: bytes, raw: bytes, order: str) -> list[Any]:
     if vr == b"AT":
         pairs = struct.iter_unpack(order + "HH", raw[: len(raw) // 4 * 4])
         return [f"{group:04X}{element:04X}" for group, element in pairs]
-    number = struct.Struct(order + _NUMBERS[vr])
+    number = struct.Struct(order + NUMBERS[vr])
     values = [value for (value,) in number.iter_unpack(raw[: len(raw) // number.size * number.size])]
     return [value if math.isfinite(value) else str(value) for value in values]

@@ -66,6 +66,21 @@ _CHOICES: Final = {
     "NONE": b"UN",
 }
 
+NUMBERS: Final = {
+    b"US": "H",
+    b"SS": "h",
+    b"UL": "L",
+    b"SL": "l",
+    b"UV": "Q",
+    b"SV": "q",
+    b"FL": "f",
+    b"FD": "d",
+}
+"""VRs of binary numbers, and how `struct` reads one."""
+
+NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
+"""Component groups of a PN, as DICOM JSON names them (PS3.18 Section F.2.2)."""
+
 _DICTIONARY: Final = {tag: _CHOICES.get(entry[0]) or entry[0].encode("ascii") for tag, entry in DicomDictionary.items()}
 
 SIGN_DEPENDENT: Final = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "US or SS")

@@ -37,14 +37,13 @@ def answer(sop_class_uid: str, offered: bytes) -> bytes:
 
 def query_options(agreed: bytes, *, strict: bool) -> QueryOptions:
     """What was agreed to for a FIND SOP Class; what was not proposed is off."""
-    relational, combined_datetime, fuzzy, timezone, _, empty_value, multiple_value = (
+    relational, combined_datetime, fuzzy, _, _, empty_value, multiple_value = (
         byte == 1 for byte in agreed[: len(_QUERY)].ljust(len(_QUERY), b"\0")
     )
     return QueryOptions(
         relational=relational,
         combined_datetime=combined_datetime,
         fuzzy=fuzzy,
-        timezone=timezone,
         empty_value=empty_value,
         multiple_value=multiple_value,
         strict=strict,

@@ -63,11 +63,6 @@ class Messages:
         self.instances = 0
         """C-STORE requests that were answered."""
 
-    @property
-    def is_between(self) -> bool:
-        """Whether no message is half received."""
-        return self._context_id is None
-
     def take(self, pdu: memoryview) -> None:
         """Take the body of a P-DATA-TF PDU (PS3.8 Section 9.3.5).
 

@@ -13,7 +13,7 @@ from dicomnode.dicom.query.temporal import date_interval, date_time_interval, ti
 from dicomnode.dicom.query.wildcards import has_wildcard
 from dicomnode.dicom.scan import UNDEFINED, FaultKind, scan
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Buffer, Item, ScannedDataset
-from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT, dictionary_vr
+from dicomnode.dicom.value_representation import CHARACTERS, NUMBERS, TEXT, UNSPLIT, dictionary_vr
 from dicomnode.errors import IdentifierError
 
 EMPTY_VALUE: Final = '""'
@@ -26,7 +26,7 @@ _LONGEST: Final = 1024
 _LONGEST_TEXT: Final = 10_240
 """The same for LT, and others of its kind."""
 
-_NUMBERS: Final = {b"US": "H", b"SS": "h", b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "q"}
+_NUMBERS: Final = {vr: form for vr, form in NUMBERS.items() if vr not in (b"FL", b"FD")}
 _BROKEN: Final = frozenset({FaultKind.TRUNCATED, FaultKind.BAD_ITEM, FaultKind.INFLATE_FAILED, FaultKind.TOO_DEEP})
 
 

@@ -56,7 +56,6 @@ class QueryOptions:
         relational: unique keys of the levels above may be missing.
         combined_datetime: a pair of date and time ranges is one period.
         fuzzy: names match by their words.
-        timezone: times are in the zone that the request names.
         empty_value: ``""`` matches what has no value.
         multiple_value: all values of a key must be there, not just one.
         strict: other keys of the levels above are refused, and the level's own unique key must be there.
@@ -65,7 +64,6 @@ class QueryOptions:
     relational: bool = False
     combined_datetime: bool = False
     fuzzy: bool = False
-    timezone: bool = False
     empty_value: bool = False
     multiple_value: bool = False
     strict: bool = False

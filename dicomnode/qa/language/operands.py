@@ -12,9 +12,16 @@ from typing import Final
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
-from dicomnode.dicom.encode import NUMBERS
 from dicomnode.dicom.scanned import Element
-from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT, WORD_BYTES, dictionary_vr, effective_vr
+from dicomnode.dicom.value_representation import (
+    CHARACTERS,
+    NUMBERS,
+    TEXT,
+    UNSPLIT,
+    WORD_BYTES,
+    dictionary_vr,
+    effective_vr,
+)
 from dicomnode.qa.rule import MAX_VALUE_BYTES, Subject, day
 from dicomnode.settings.faults import nearest
 

@@ -98,10 +98,6 @@ class RuleSet:
             return (*core, *(observed(rule) for rule in _overridden(own, overrides)))
         return tuple(_overridden([*core, *own], overrides))
 
-    def rules_for(self, subject: Subject, core: Sequence[Rule] = RULES) -> tuple[Rule, ...]:
-        """The rules that an instance is judged by; `Validation` remembers them by the facts."""
-        return self.applied(core, self.facts(subject), subject.today)
-
 
 def compile_rules(document: Document) -> RuleSet:
     """The rules of a file; its tests are not run.
