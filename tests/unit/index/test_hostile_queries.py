@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -79,12 +80,12 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     content=identifiers() | st.binary(max_size=60),
     syntax=st.sampled_from(SYNTAXES[1:2] * 12 + SYNTAXES),
     model=st.sampled_from(Model),
-    flags=st.lists(st.booleans(), min_size=7, max_size=7),
+    flags=st.fixed_dictionaries({field.name: st.booleans() for field in fields(QueryOptions)}),
 )
 def test_identifier_is_answered_or_refused(
-    index: Index, content: bytes, syntax: str, model: Model, flags: list[bool]
+    index: Index, content: bytes, syntax: str, model: Model, flags: dict[str, bool]
 ) -> None:
-    options = QueryOptions(*flags)
+    options = QueryOptions(**flags)
     try:
         identifier = parse_query(content, syntax, model, options)
     except IdentifierError:
