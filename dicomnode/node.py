@@ -203,6 +203,7 @@ def application_entity(config: Config, files: Files, index: Index, place: Place)
             ),
             peers,
         ),
+        normalized={},
     )
 
 

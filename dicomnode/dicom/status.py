@@ -31,6 +31,24 @@ IDENTIFIER_DOES_NOT_MATCH_SOP_CLASS: Final = 0xA900
 UNABLE_TO_PROCESS: Final = 0xC000
 SUB_OPERATIONS_WITH_FAILURES: Final = 0xB000
 
+# normalized services (PS3.7 Section 10.1, Annex C)
+NO_SUCH_ATTRIBUTE: Final = 0x0105
+INVALID_ATTRIBUTE_VALUE: Final = 0x0106
+ATTRIBUTE_LIST_ERROR: Final = 0x0107
+"""A warning: what is named was not taken, the rest was."""
+NO_SUCH_SOP_INSTANCE: Final = 0x0112
+NO_SUCH_EVENT_TYPE: Final = 0x0113
+NO_SUCH_ARGUMENT: Final = 0x0114
+INVALID_ARGUMENT_VALUE: Final = 0x0115
+ATTRIBUTE_VALUE_OUT_OF_RANGE: Final = 0x0116
+"""A warning."""
+NO_SUCH_SOP_CLASS: Final = 0x0118
+CLASS_INSTANCE_CONFLICT: Final = 0x0119
+MISSING_ATTRIBUTE: Final = 0x0120
+MISSING_ATTRIBUTE_VALUE: Final = 0x0121
+NO_SUCH_ACTION_TYPE: Final = 0x0123
+RESOURCE_LIMITATION: Final = 0x0213
+
 # general (PS3.7 Annex C)
 PROCESSING_FAILURE: Final = 0x0110
 DUPLICATE_SOP_INSTANCE: Final = 0x0111
@@ -81,6 +99,20 @@ _GENERAL_WORDS: Final = {
     COERCED: "coercion of data elements",
     ELEMENTS_DISCARDED: "elements discarded",
     STORED_WITH_FAULTS: "data set does not match SOP Class, stored",
+    NO_SUCH_ATTRIBUTE: "no such attribute",
+    INVALID_ATTRIBUTE_VALUE: "invalid attribute value",
+    ATTRIBUTE_LIST_ERROR: "attribute list error",
+    NO_SUCH_SOP_INSTANCE: "no such SOP Instance",
+    NO_SUCH_EVENT_TYPE: "no such event type",
+    NO_SUCH_ARGUMENT: "no such argument",
+    INVALID_ARGUMENT_VALUE: "invalid argument value",
+    ATTRIBUTE_VALUE_OUT_OF_RANGE: "attribute value out of range",
+    NO_SUCH_SOP_CLASS: "no such SOP Class",
+    CLASS_INSTANCE_CONFLICT: "class-instance conflict",
+    MISSING_ATTRIBUTE: "missing attribute",
+    MISSING_ATTRIBUTE_VALUE: "missing attribute value",
+    NO_SUCH_ACTION_TYPE: "no such action type",
+    RESOURCE_LIMITATION: "resource limitation",
     PROCESSING_FAILURE: "processing failure",
     DUPLICATE_SOP_INSTANCE: "duplicate SOP instance",
     INVALID_SOP_INSTANCE: "invalid SOP instance",

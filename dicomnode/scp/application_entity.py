@@ -1,11 +1,12 @@
 """The node as an Application Entity: who may associate, and which service each message goes to.
 
-To add a service: give it here to whoever dispatches its message, and its SOP Classes to ``presentation_contexts.py``.
+To add a service: give it here to whoever dispatches its message, and its SOP Classes to ``presentation_contexts.py``. One of
+normalized messages is an entry of ``normalized``, which ``node.py`` composes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,8 +25,15 @@ from dicomnode.upper_layer.operations import (
     Exchange,
     FinalAnswer,
     IdentifierRequest,
+    NormalizedAnswer,
+    NormalizedKind,
+    NormalizedRequest,
     Rejection,
 )
+
+NormalizedService = Callable[[NormalizedRequest], NormalizedAnswer]
+NormalizedServices = Mapping[tuple[NormalizedKind, str], NormalizedService]
+"""Who serves which operation of which SOP Class."""
 
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
 _CALLED_AE_TITLE_NOT_RECOGNIZED = (1, 1, 7)
@@ -66,6 +74,7 @@ class ApplicationEntity:
         storage: StorageSCP,
         query: QuerySCP,
         retrieve: RetrieveSCP,
+        normalized: NormalizedServices,
     ) -> None:
         self._ae_titles = ae_titles
         self._unknown_peers = unknown_peers
@@ -75,6 +84,8 @@ class ApplicationEntity:
         self._storage = storage
         self._query = query
         self._retrieve = retrieve
+        self._normalized = normalized
+        self._normalized_classes = frozenset(sop_class_uid for _, sop_class_uid in normalized)
 
     def admit(self, request: AssociationRequest) -> Admitted | Rejection:
         """Let the association in, or say why not."""
@@ -116,6 +127,14 @@ class ApplicationEntity:
     def get(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         """C-GET (PS3.7 Section 9.1.3)."""
         return self._retrieve.get(request, exchange)
+
+    def normalized(self, request: NormalizedRequest) -> NormalizedAnswer:
+        """A normalized operation or notification (PS3.7 Section 10.1)."""
+        service = self._normalized.get((request.kind, request.sop_class_uid))
+        if service is not None:
+            return service(request)
+        known = request.sop_class_uid in self._normalized_classes
+        return NormalizedAnswer(status.UNRECOGNIZED_OPERATION if known else status.NO_SUCH_SOP_CLASS)
 
     def _why_not_called(self, title: str) -> str:
         near = next((ours for ours in self._ae_titles if ours.casefold() == title.casefold()), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -113,6 +113,74 @@ class FinalAnswer:
     counts: SubOperations | None = None
 
 
+class NormalizedKind(StrEnum):
+    """The operations on normalized objects, and the notification of an event (PS3.7 Section 10.1)."""
+
+    CREATE = "N-CREATE"
+    SET = "N-SET"
+    GET = "N-GET"
+    ACTION = "N-ACTION"
+    DELETE = "N-DELETE"
+    EVENT_REPORT = "N-EVENT-REPORT"
+
+
+@dataclass(frozen=True, slots=True)
+class NormalizedRequest:
+    """A request of a normalized service (PS3.7 Section 10.1).
+
+    Attributes:
+        sop_class_uid: Affected or Requested SOP Class UID, as the command set has it.
+        sop_instance_uid: Affected or Requested SOP Instance UID; not looked at, and empty when there is none.
+        transfer_syntax_uid: of the presentation context; the data set of the response is encoded in it, too.
+        dataset: as it came, not looked at; empty when there is none.
+        type_id: Action Type ID or Event Type ID; None when there is none.
+        attributes: Attribute Identifier List of an N-GET; empty for all.
+    """
+
+    kind: NormalizedKind
+    sop_class_uid: str
+    sop_instance_uid: str
+    message_id: int
+    transfer_syntax_uid: str
+    dataset: bytes
+    type_id: int | None
+    attributes: tuple[int, ...]
+    sender: Sender
+
+
+class Reporter(Protocol):
+    """The peer of an association, while that is open."""
+
+    def report(self, sop_class_uid: str, sop_instance_uid: str, event_type_id: int, dataset: bytes) -> int | None:
+        """The status that answers this N-EVENT-REPORT (PS3.7 Section 10.1.1); None when the association ended before it came.
+
+        Args:
+            dataset: encoded as the request was, whose answer brought this reporter.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class NormalizedAnswer:
+    """The response to a normalized request.
+
+    Attributes:
+        sop_instance_uid: Affected SOP Instance UID; empty for the request's.
+        dataset: encoded in the request's transfer syntax; empty for none.
+        offending_elements: for the Attribute Identifier List (0000,1005).
+        comment: Error Comment, sent only with statuses that may have one (PS3.7 Annex C).
+        error_id: Error ID (0000,0903).
+        afterwards: called once the response is sent, in the association's thread and with the association still open.
+    """
+
+    status: int
+    sop_instance_uid: str = ""
+    dataset: bytes = b""
+    offending_elements: tuple[int, ...] = ()
+    comment: str = ""
+    error_id: int | None = None
+    afterwards: Callable[[Reporter], None] | None = None
+
+
 class Exchange(Protocol):
     """The peer, while its request is served. All methods raise `faults.Gone` when it is lost; that has to pass."""
 
@@ -165,3 +233,6 @@ class Operations(Storage, Protocol):
 
     def get(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         """C-GET (PS3.7 Section 9.1.3)."""
+
+    def normalized(self, request: NormalizedRequest) -> NormalizedAnswer:
+        """N-CREATE, N-SET, N-GET, N-ACTION, N-DELETE or N-EVENT-REPORT (PS3.7 Section 10.1)."""

@@ -31,9 +31,12 @@ from dicomnode.upper_layer.operations import (
     Exchange,
     FinalAnswer,
     IdentifierRequest,
+    NormalizedAnswer,
+    NormalizedRequest,
 )
 
 Serve = Callable[[IdentifierRequest, Exchange], FinalAnswer]
+Normalized = Callable[[NormalizedRequest], NormalizedAnswer]
 
 
 class EveryContext:
@@ -88,6 +91,8 @@ class Everybody:
     stored: list[tuple[StoreRequest, bytes]] = field(default_factory=list)
     sinks: list[Bytes] = field(default_factory=list)
     serve: Serve = lambda request, exchange: FinalAnswer(status.SUCCESS)
+    answer: Normalized = lambda request: NormalizedAnswer(status.SUCCESS)
+    """To a normalized request."""
 
     def admit(self, request: AssociationRequest) -> Admitted:
         return Admitted(Sender(request.calling_ae_title, request.called_ae_title, request.address, None), self.endings)
@@ -112,6 +117,9 @@ class Everybody:
 
     def get(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         return self.serve(request, exchange)
+
+    def normalized(self, request: NormalizedRequest) -> NormalizedAnswer:
+        return self.answer(request)
 
 
 @dataclass

@@ -32,6 +32,7 @@ def entity(
         storage=StorageSCP(None, known),  # type: ignore[arg-type]  # nothing is stored here
         query=QuerySCP(None, known),  # type: ignore[arg-type]  # nor looked for
         retrieve=RetrieveSCP(None, known),  # type: ignore[arg-type]  # nor sent
+        normalized={},
     )
 
 
