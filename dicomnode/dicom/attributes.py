@@ -6,18 +6,19 @@ required and usual optional keys, and what whoever runs an archive asks for: whe
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
 from dicomnode.dicom.element_header import UNDEFINED
+from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.json_model import sequence_json
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, ScannedDataset
-from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN
+from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT
 
 PATIENT: Final[Mapping[int, str]] = MappingProxyType(
@@ -154,9 +155,10 @@ _HEAD_BYTES: Final = 32 << 10
 _LONGEST_SEQUENCE_BYTES: Final = 64 << 10
 """Longest sequence that is kept; a longer one is left out."""
 
-_REMEMBERED_SEQUENCE_BYTES: Final = 4096
-"""Longest sequence whose text is remembered."""
-_REMEMBERED_SEQUENCES: Final = 1024
+_REMEMBERED_BYTES: Final = 4096
+"""Longest values of one level, together, that are remembered."""
+_REMEMBERED: Final = 512
+"""Of how many patients, studies and series what was made of their values is remembered."""
 
 _DECLARED: Final = frozenset(vr.decode("ascii") for vr in TEXT)
 _UNSPLIT: Final = frozenset(vr.decode("ascii") for vr in UNSPLIT)
@@ -166,19 +168,58 @@ KEPT_VRS: Final = frozenset(vr.decode("ascii") for vr in CHARACTERS) | {"SQ", "U
 
 
 def describe(scanned: ScannedDataset, kept: LevelAttributes = LEVEL_ATTRIBUTES) -> Attributes:
-    """What the index keeps of the instance; an attribute whose value cannot be told is left out."""
-    has_escapes = len(scanned.character_set().terms) > 1
+    """What the index keeps of the instance; an attribute whose value cannot be told is left out.
+
+    What an instance says of its patient, study and series comes again with all others of its series: it is remembered by its bytes.
+    """
     head = bytes(scanned.data[:_HEAD_BYTES])
-    return Attributes(
-        *(
-            _level(scanned, head, kept[level], has_escapes=has_escapes)
-            for level in ("PATIENT", "STUDY", "SERIES", "IMAGE")
-        )
-    )
+    patient, study, series = (_higher_level(scanned, head, kept[level]) for level in ("PATIENT", "STUDY", "SERIES"))
+    return Attributes(patient, study, series, _level(scanned, head, kept["IMAGE"]))
 
 
-def _level(scanned: ScannedDataset, head: bytes, table: Mapping[int, str], *, has_escapes: bool) -> dict[int, str]:
+def _higher_level(scanned: ScannedDataset, head: bytes, table: Mapping[int, str]) -> Mapping[int, str]:
+    is_usual = not (scanned.big_endian or scanned.faults)
+    values = _values(scanned, head, table) if is_usual else None
+    if values is None:
+        return _level(scanned, head, table)
+    return _remembered(values, scanned.implicit_vr, scanned.value(SPECIFIC_CHARACTER_SET) or b"")
+
+
+_Values = tuple[tuple[int, str, bytes, bytes], ...]
+"""Of each attribute: tag, VR as declared, VR as in the stream, value."""
+
+
+def _values(scanned: ScannedDataset, head: bytes, table: Mapping[int, str]) -> _Values | None:
+    """What stands in the data set of a level's attributes; None when that is not in its head, or too much to remember."""
+    elements = scanned.elements
+    values = []
+    size = 0
+    for tag, vr in table.items():
+        if element := elements.get(tag):
+            found, offset, length = element
+            if not 0 <= length <= _REMEMBERED_BYTES or offset + length > len(head):
+                return None
+            if tag in scanned.items and found != b"SQ":
+                return None
+            size += length
+            values.append((tag, vr, found, head[offset : offset + length]))
+    return tuple(values) if size <= _REMEMBERED_BYTES else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(values: _Values, implicit_vr: bool, character_set: bytes) -> Mapping[int, str]:  # noqa: FBT001 - a key
+    """What tells of a level that has these attributes, in a data set without faults; to be read only."""
+    encoding = Encoding(implicit_vr, big_endian=False, character_set=DEFAULT_REPERTOIRE)
+    alone = [encoding.element(SPECIFIC_CHARACTER_SET, b"CS", character_set)]
+    alone += [encoding.element(tag, vr, value) for tag, _, vr, value in values]
+    content = b"".join(alone)
+    scanned = scan(content, IMPLICIT_VR_LITTLE_ENDIAN if implicit_vr else EXPLICIT_VR_LITTLE_ENDIAN)
+    return _level(scanned, content, {tag: vr for tag, vr, *_ in values})
+
+
+def _level(scanned: ScannedDataset, head: bytes, table: Mapping[int, str]) -> Mapping[int, str]:
     values = {}
+    has_escapes = len(scanned.character_set().terms) > 1
     elements = scanned.elements
     for tag in table.keys() & elements.keys():
         vr = table[tag]
@@ -201,7 +242,7 @@ def _level(scanned: ScannedDataset, head: bytes, table: Mapping[int, str], *, ha
 def _value(scanned: ScannedDataset, tag: int, vr: str) -> str | None:
     _, offset, length = scanned.elements[tag]
     if vr == "SQ":
-        return _sequence(scanned, tag) if tag in scanned.items and length <= _LONGEST_SEQUENCE_BYTES else None
+        return sequence_json(scanned, tag) if tag in scanned.items and length <= _LONGEST_SEQUENCE_BYTES else None
     if tag in scanned.items or length == UNDEFINED:
         return None
     if vr == "US":
@@ -216,21 +257,3 @@ def _value(scanned: ScannedDataset, tag: int, vr: str) -> str | None:
 
 def _each_stripped(text: str) -> str:
     return "\\".join([value.strip(" \0") for value in text.split("\\")])
-
-
-def _sequence(scanned: ScannedDataset, tag: int) -> str:
-    """The sequence as text; those of a study or series come again with each instance, and are remembered by their bytes."""
-    vr, _, length = element = scanned.elements[tag]
-    is_usual = vr == b"SQ" and not (scanned.implicit_vr or scanned.big_endian or scanned.faults)
-    if not is_usual or length > _REMEMBERED_SEQUENCE_BYTES:
-        return sequence_json(scanned, tag)
-    character_set = scanned.value(SPECIFIC_CHARACTER_SET) or b""
-    return _remembered_sequence(tag, scanned.raw(element), character_set)
-
-
-@lru_cache(maxsize=_REMEMBERED_SEQUENCES)
-def _remembered_sequence(tag: int, value: bytes, character_set: bytes) -> str:
-    """A sequence in Explicit VR Little Endian as text."""
-    alone = struct.pack("<HH2sH", 0x0008, 0x0005, b"CS", len(character_set)) + character_set
-    alone += struct.pack("<HH2sHL", tag >> 16, tag & 0xFFFF, b"SQ", 0, len(value)) + value
-    return sequence_json(scan(alone, EXPLICIT_VR_LITTLE_ENDIAN), tag)
