@@ -11,6 +11,8 @@ DicomNodeError
 │   ├── OutOfSpaceError       the free-space floor is reached
 │   └── IndexUnavailableError the index cannot be read or written now
 ├── TooManyMatchesError       a query matches more than one may (0xA700)
+├── WorklistError             an entry of the worklist lacks what a scanner needs, or a value is none of its VR
+├── UnknownStepError          no such entry in the worklist
 ├── UnknownInstanceError      no such instance, study or quarantine entry
 ├── NotReleasableError        what is in quarantine cannot be released as it is
 ├── NotSentError              an instance cannot be sent to this peer, but others can
@@ -114,6 +116,18 @@ class IndexUnavailableError(StorageError):
 
 class TooManyMatchesError(DicomNodeError):
     """A query matches more than ``query.maximum_matches``."""
+
+
+class WorklistError(DicomNodeError):
+    """An entry of the worklist cannot be taken: ``problems`` says all that is wrong with it, without its values."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+class UnknownStepError(DicomNodeError):
+    """No such entry in the worklist."""
 
 
 class UnknownInstanceError(DicomNodeError):

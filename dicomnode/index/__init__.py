@@ -10,6 +10,7 @@ from dicomnode.index.selection import StoredInstance
 from dicomnode.index.series import SeriesRow
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow
+from dicomnode.index.worklist import ListedEntry, Put, StepKey, Worklist, WorklistFilter, WorklistRecord
 
 __all__ = [
     "Added",
@@ -20,16 +21,22 @@ __all__ = [
     "Index",
     "IndexSettings",
     "Instances",
+    "ListedEntry",
     "OnConflict",
     "Outcome",
     "PrepareReport",
+    "Put",
     "Quarantine",
     "QuarantineEntry",
     "RemovedInstance",
     "Scope",
     "SeriesRow",
+    "StepKey",
     "StoredInstance",
     "StudyFilter",
     "StudyRow",
     "Summary",
+    "Worklist",
+    "WorklistFilter",
+    "WorklistRecord",
 ]

@@ -24,6 +24,7 @@ from dicomnode.index.selection import StoredInstance, select
 from dicomnode.index.series import SeriesRow, series_of
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow, studies
+from dicomnode.index.worklist import Worklist
 from dicomnode.index.writer import Writer
 from dicomnode.index.writers_lock import WritersLock
 
@@ -69,7 +70,7 @@ class Index:
 
     ``kept`` are the attributes that it keeps, by level; ``instances`` takes instances in and finds them; ``quarantine`` is the work
     list of those that are held back, ``refusals`` the records of those that were not kept; ``removal`` takes accepted ones out;
-    ``refilling`` adds attributes to those that are here.
+    ``refilling`` adds attributes to those that are here. ``worklist`` has the Scheduled Procedure Steps.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
@@ -85,6 +86,7 @@ class Index:
         self.refilling = Refilling(self._connections, self._writer)
         self.refusals = Refusals(self._connections, self._writer, settings)
         self.removal = Removal(self._connections, self._writer)
+        self.worklist = Worklist(self._connections, self._writer)
 
     def prepare(self) -> PrepareReport:
         """Make the database, or bring an older one to this version's tables after a back-up; one process, before the others.

@@ -102,11 +102,14 @@ def _items(text: str) -> list[dict[str, Any]]:
 
 def _text(attribute: Mapping[str, Any] | None, key: Key) -> str | None:
     """An attribute in DICOM JSON (PS3.18 Section F.2) as the text that a matcher takes."""
-    if attribute is None:
-        return None
-    values = attribute.get("Value", ())
-    if key.items is not None:
-        return json.dumps(values)
+    if key.items is None:
+        return attribute_text(attribute)
+    return json.dumps(attribute.get("Value", ())) if attribute is not None else None
+
+
+def attribute_text(attribute: Mapping[str, Any] | None) -> str:
+    """An attribute in DICOM JSON that is no sequence as text, values joined by backslashes; empty when there is none."""
+    values = attribute.get("Value", ()) if attribute is not None else ()
     return "\\".join(_value_text(value) for value in values)
 
 
