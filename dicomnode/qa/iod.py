@@ -30,6 +30,7 @@ from dicomnode.qa.checklist import (
 from dicomnode.qa.conditions import words
 from dicomnode.qa.rule import Check, Hit, Rule, Subject
 from dicomnode.qa.standard import EnumeratedValues
+from dicomnode.qa.walk import Place, path
 
 __all__ = ["IOD", "check_iod"]
 
@@ -50,8 +51,6 @@ _COMMENTS: Final = {
     ENUM: "{} has a value that is not allowed",
 }
 
-Place = tuple["Place | None", int, int]
-"""Where an item stands: where the item stands that has its sequence, the sequence's tag, the item's number."""
 _Level = IodChecklist | ItemChecklist
 
 
@@ -71,7 +70,7 @@ class Found:
             self._seen.add(key)
             comment = _COMMENTS[rule].format(keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
             reference = f"PS3.3 {section}" if section else ""
-            self.hits.setdefault(rule, []).append(Hit((tag,), comment, _path(place), reference))
+            self.hits.setdefault(rule, []).append(Hit((tag,), comment, path(place), reference))
 
 
 def check_iod(subject: Subject) -> dict[str, list[Hit]]:
@@ -157,14 +156,6 @@ def _check_groups(dataset: ScannedDataset, top: IodChecklist, found: Found) -> N
                 found.add(TYPE_1, tag, top, (None, _PER_FRAME_GROUPS, number), macro.section)
             elif not frames:
                 found.add(TYPE_1, tag, top, (None, _SHARED_GROUPS, 0), macro.section)
-
-
-def _path(place: Place | None) -> str:
-    steps = []
-    while place is not None:
-        place, tag, number = place
-        steps.append(f"({tag >> 16:04X},{tag & 0xFFFF:04X})[{number}]")
-    return "".join(reversed(steps))
 
 
 def _is_known(sop_class_uid: str) -> bool:

@@ -40,9 +40,21 @@ def pixels_do_not_fit(subject: Subject) -> Iterator[Hit]:
         if pixels.present_bytes == 0:
             yield Hit((pixels.tag,), "PixelData has fragments, but nothing in them")
         return
-    expected = native_size_bytes(subject, pixels.tag)
+    expected = subject.once(native_size_bytes, native_size_bytes)
     if expected is not None and pixels.declared_bytes < expected:
         yield Hit((pixels.tag,), f"PixelData {pixels.declared_bytes} bytes, expected {expected}")
+
+
+def pixels_too_long(subject: Subject) -> Iterator[Hit]:
+    """Native Pixel Data goes on after its last frame by more than the byte that makes its length even (PS3.5 Section 8.1.1)."""
+    pixels = subject.dataset.pixel_data
+    if pixels is None or pixels.declared_bytes is None:
+        return
+    expected = subject.once(native_size_bytes, native_size_bytes)
+    if expected is not None and pixels.declared_bytes > expected + expected % 2:
+        yield Hit(
+            (pixels.tag,), f"PixelData {pixels.declared_bytes} bytes, {pixels.declared_bytes - expected} too many"
+        )
 
 
 def form_differs_from_transfer_syntax(subject: Subject) -> Iterator[Hit]:
@@ -99,18 +111,21 @@ def image_without_pixels(subject: Subject) -> Iterator[Hit]:
         yield Hit((PIXEL_DATA,), "image without PixelData")
 
 
-def native_size_bytes(subject: Subject, tag: int) -> int | None:
-    """How long native pixel data has to be at least, in bytes; None when the attributes do not say.
+def native_size_bytes(subject: Subject) -> int | None:
+    """How long native pixel data has to be at least, in bytes; None when there is none, or the attributes do not say.
 
     Bits of one-bit images run on from frame to frame (PS3.5 Section 8.1.1). Subsampled chrominance takes fewer samples than
     Samples per Pixel says (PS3.3 Section C.7.6.3.1.2).
     """
+    pixels = subject.dataset.pixel_data
+    if pixels is None:
+        return None
     rows, columns = subject.integer(ROWS), subject.integer(COLUMNS)
     samples = subject.integer(SAMPLES_PER_PIXEL)
-    bits = _BITS.get(tag) or subject.integer(BITS_ALLOCATED)
+    bits = _BITS.get(pixels.tag) or subject.integer(BITS_ALLOCATED)
     if not rows or not columns or not samples or not bits:
         return None
-    frames = subject.integer(NUMBER_OF_FRAMES) or 1
+    frames = max(subject.integer(NUMBER_OF_FRAMES) or 1, 1)
     halves = 2 * samples
     if samples == 3:  # noqa: PLR2004 - luminance and two of chrominance
         halves = _HALF_SAMPLES.get((subject.value(PHOTOMETRIC_INTERPRETATION) or b"").strip(), halves)
