@@ -13,8 +13,10 @@ from dicomnode.cli import Failed, configuration, table
 from dicomnode.config import Config
 from dicomnode.qa.core import FOUND_BY_THE_INDEX
 from dicomnode.qa.language import Mode, RuleSet, RuleText, compile_rules
+from dicomnode.qa.language.schema import json_schema
 from dicomnode.qa.rule_tests import run_tests
 from dicomnode.qa.rules import RULES
+from dicomnode.qa.settings import RuleSeverity
 from dicomnode.settings.faults import nearest
 from dicomnode.settings.yaml_text import read_yaml
 
@@ -27,6 +29,7 @@ def rules() -> None:
     dicomnode rules list
     dicomnode rules explain patient.id
     dicomnode rules test site.yaml
+    dicomnode rules schema
     """
 
 
@@ -52,6 +55,17 @@ def test(context: click.Context, file: Path, *, as_json: bool) -> None:
             click.echo(f"        {table.printable(fault)}")
     if has_failed:
         context.exit(1)
+
+
+@rules.command()
+def schema() -> None:
+    """Print the JSON Schema of rule files: editors complete and check them by it.
+
+    \b
+    dicomnode rules schema > rules.schema.json
+    # yaml-language-server: $schema=rules.schema.json     <- first line of the rule file
+    """
+    click.echo(json.dumps(json_schema(), indent=2))
 
 
 @rules.command("list")
@@ -147,7 +161,7 @@ def _known(config: Config) -> Iterator[_Known]:
         yield _Known(rule_id, comment, "quarantine", severity, None, reference, "", ())
     for profile in site.profiles:
         for own in profile.texts:
-            here = f"observed only, would {own.severity}" if site.mode is Mode.OBSERVE else str(own.severity)
+            here = _with_mode(own.severity, own.mode or profile.mode)
             overrides = tuple(_overrides(site, own.id))
             yield _Known(own.id, _said(own), str(own.severity), here, own.status, own.ref, profile.name, overrides)
 
@@ -157,7 +171,15 @@ def _overrides(site: RuleSet, rule_id: str) -> Iterator[str]:
         if (override := profile.overrides.get(rule_id)) is not None:
             until = f" through {override.until}" if override.until else ""
             reason = f": {override.reason}" if override.reason else ""
-            yield f"{profile.name}: {override.severity}{until}{reason}"
+            changes = [str(override.severity)] if override.severity else []
+            changes += [f"mode {override.mode}"] if override.mode else []
+            yield f"{profile.name}: {', '.join(changes)}{until}{reason}"
+
+
+def _with_mode(severity: RuleSeverity, mode: Mode) -> str:
+    if severity.level is None or severity.level <= mode.cap:
+        return str(severity)
+    return f"{mode.cap.name.lower()}, would {severity} (mode {mode})"
 
 
 def _first_line(docstring: str | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
+from dicomnode.dicom.amend import Change
 from dicomnode.dicom.peer import Sender
 
 
@@ -32,6 +33,7 @@ class Finding:
         comment: what is wrong, for a person; no values that tell of a patient.
         path: the sequence items that lead to the element, e.g. ``"(0040,0275)[0]"``; empty at the top level.
         reference: where the standard says so, e.g. ``PS3.3 C.7.1.1``.
+        would: how the rule would judge it, were it not for its mode or the circuit breaker (docs/rules.md); None where it does.
     """
 
     rule: str
@@ -41,14 +43,20 @@ class Finding:
     comment: str
     path: str = ""
     reference: str = ""
+    would: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement on one instance: all findings, and the hash of the rules that made them."""
+    """The judgement on one instance: all findings, and the hash of the rules that made them.
+
+    Attributes:
+        changes: what rules would have its data set say instead; of findings of severity FIX.
+    """
 
     findings: tuple[Finding, ...]
     rule_set: str
+    changes: tuple[Change, ...] = ()
 
     @property
     def severity(self) -> Severity:

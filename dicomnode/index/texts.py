@@ -45,17 +45,29 @@ def findings_text(findings: tuple[Finding, ...]) -> str:
     """Findings as an array of arrays."""
     if not findings:
         return "[]"
-    return _encode(
-        [(one.rule, int(one.severity), one.status, one.tags, one.comment, one.path, one.reference) for one in findings]
-    )
+    return _encode([_finding_row(one) for one in findings])
 
 
 def findings_of(text: str) -> tuple[Finding, ...]:
     """The findings that `findings_text` made ``text`` from."""
     return tuple(
-        Finding(rule, Severity(severity), status, tuple(tags), comment, path, reference)
-        for rule, severity, status, tags, comment, path, reference in json.loads(text)
+        Finding(
+            rule,
+            Severity(severity),
+            status,
+            tuple(tags),
+            comment,
+            path,
+            reference,
+            Severity(would[0]) if would else None,
+        )
+        for rule, severity, status, tags, comment, path, reference, *would in json.loads(text)
     )
+
+
+def _finding_row(one: Finding) -> tuple[object, ...]:
+    row = (one.rule, int(one.severity), one.status, one.tags, one.comment, one.path, one.reference)
+    return row if one.would is None else (*row, int(one.would))
 
 
 def _named(level: Level) -> dict[str, str]:

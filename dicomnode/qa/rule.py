@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar, cast
 
 from dicomnode.dicom import status
+from dicomnode.dicom.amend import Change
 from dicomnode.dicom.instance import Severity, StoreRequest
 from dicomnode.dicom.scan import UNDEFINED, ScannedDataset
 from dicomnode.dicom.value_representation import CHARACTERS
@@ -113,12 +114,14 @@ class Hit(NamedTuple):
     Attributes:
         path: the sequence items that lead to the element, as in `Finding`.
         reference: where the standard says so, if the rule's own does not tell exactly.
+        change: what would mend it; made where the rule's severity is FIX.
     """
 
     tags: tuple[int, ...]
     comment: str
     path: str = ""
     reference: str = ""
+    change: Change | None = None
 
 
 Check = Callable[[Subject], Iterable[Hit]]
@@ -135,6 +138,8 @@ class Rule:
         reference: where the standard says so.
         check: finds the faults; must not raise, and when it does the instance is not lost.
         sop_classes: whether instances of a SOP Class (by its UID) are looked at; None for those of all.
+        cap: at most so its findings count, whatever its severity; they tell what they would have been.
+        otherwise: how a rule of severity FIX judges what it cannot mend.
     """
 
     id: str
@@ -143,6 +148,8 @@ class Rule:
     reference: str
     check: Check
     sop_classes: Callable[[str], bool] | None = None
+    cap: Severity = Severity.REJECT
+    otherwise: Severity = Severity.WARN
 
     def __post_init__(self) -> None:
         """Refuse a status that would tell a sender that what was rejected is kept.

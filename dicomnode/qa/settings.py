@@ -31,6 +31,8 @@ class RuleSeverity(StrEnum):
     """Told by checks of files, and nothing more."""
     WARN = "warn"
     """Accepted, with a remark."""
+    FIX = "fix"
+    """Changed as the rule says, then accepted; only for rules of a site that say how."""
     QUARANTINE = "quarantine"
     """Kept, but neither found nor sent until a person releases it."""
     REJECT = "reject"
@@ -46,10 +48,12 @@ def check_severities(severities: Mapping[str, RuleSeverity]) -> Mapping[str, Rul
     """``severities``, if an instance that they let in can be indexed.
 
     Raises:
-        ValueError: it could not.
+        ValueError: it could not, or a core rule shall fix something.
     """
     if severities.get(UIDS, RuleSeverity.REJECT) is not RuleSeverity.REJECT:
         raise ValueError(f"{UIDS} stays at reject: an instance without these UIDs cannot be indexed")
+    if fixing := next((rule for rule, severity in severities.items() if severity is RuleSeverity.FIX), None):
+        raise ValueError(f"{fixing} knows no fix: a rule of the site's own may (docs/rules.md)")
     return severities
 
 

@@ -15,6 +15,7 @@ import structlog
 
 from dicomnode import __version__
 from dicomnode.dicom import status
+from dicomnode.dicom.amend import Change
 from dicomnode.dicom.instance import Finding, Severity, StoreAnswer, StoreRequest, Verdict
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset
@@ -29,6 +30,12 @@ log = structlog.get_logger()
 ENGINE_FAULT: Final = "core.engine"
 _SELECTIONS: Final = 512
 """Of how many kinds of instances (SOP Class, sender, device) the rules are kept selected; a peer can make up any number."""
+_KEPT: Final = {
+    Severity.WARN: status.STORED_WITH_FAULTS,
+    Severity.FIX: status.COERCED,
+    Severity.QUARANTINE: status.STORED_WITH_FAULTS,
+}
+"""What a sender hears of an instance that is kept, whatever rules say: never that it was refused."""
 _FRAMES: Final = 3
 _UID_LENGTH: Final = 64
 
@@ -48,7 +55,7 @@ class Validation:
 
         Args:
             site: none unless given.
-            from_severity: rules below are not run, but those that the site observes; checks of files tell them.
+            from_severity: rules below are not run; checks of files tell what they find.
         """
         self._settings = settings
         self._rules = tuple(_effective(rules, settings.severities))
@@ -58,19 +65,36 @@ class Validation:
         self.rule_set = _hash(self._rules, settings, self._site)
         """Names the effective rules: kept with every verdict."""
 
-    def judge(self, dataset: ScannedDataset, request: StoreRequest, today: date) -> Verdict:
-        """All that the rules find. A rule that fails is logged, and costs no image."""
+    def judge(
+        self, dataset: ScannedDataset, request: StoreRequest, today: date, *, can_be_fixed: bool = True
+    ) -> Verdict:
+        """All that the rules find, and what they would change. A rule that fails is logged, and costs no image.
+
+        Args:
+            can_be_fixed: whether somebody will make the changes; otherwise what could be mended counts as what cannot.
+        """
         subject = Subject(dataset, request, today)
         findings: list[Finding] = []
+        changes: dict[int, Change] = {}
         day = today if self._site.expires else None
         for rule in self._rules_of(request.sop_class_uid, day, self._site.facts(subject)):
             try:
                 for hit in rule.check(subject):
-                    findings.append(_finding(rule, hit))  # noqa: PERF401 - hits are rare, a generator a rule is not
+                    is_mended = can_be_fixed and hit.change is not None and _takes(rule, hit.change, changes)
+                    findings.append(_finding(rule, hit, is_mended=is_mended))
             except Exception as error:  # noqa: BLE001 - a bug in a rule must never lose an image
                 _log_failure(rule, request.sop_class_uid, error)
                 findings.append(self._engine_fault(rule))
-        return Verdict(tuple(findings), self.rule_set)
+        return Verdict(tuple(findings), self.rule_set, tuple(changes.values()))
+
+    def judge_fixed(self, before: Verdict, fixed: ScannedDataset, request: StoreRequest, today: date) -> Verdict:
+        """What is to be said once the changes of ``before`` are made: what was mended, and all that is found now.
+
+        Nothing is mended twice: what a rule would still change counts as what it cannot mend.
+        """
+        now = self.judge(fixed, request, today, can_be_fixed=False)
+        mended = tuple(finding for finding in before.findings if finding.severity is Severity.FIX)
+        return replace(now, findings=(*mended, *now.findings), changes=before.changes)
 
     def other_patient(self) -> Finding | None:
         """What holds an instance back whose study is under another patient; None when the site lets it in."""
@@ -94,12 +118,12 @@ class Validation:
             return StoreAnswer(status.SUCCESS)
         deciding = [finding for finding in findings if finding.severity is worst]
         tags = tuple(dict.fromkeys(tag for finding in deciding for tag in finding.tags))
-        return StoreAnswer(deciding[0].status, tags, _comment(deciding[0]))
+        return StoreAnswer(_KEPT.get(worst, deciding[0].status), tags, _comment(deciding[0]))
 
     def _select(self, sop_class_uid: str, today: date | None, facts: Facts) -> tuple[Rule, ...]:
         """The rules for instances of one kind, selected when the first one comes; the day counts where overrides end."""
         rules = self._site.applied(self._rules, facts, today or date.min)
-        run = [rule for rule in rules if rule.severity >= self._from_severity or self._site.observes(rule.id)]
+        run = [rule for rule in rules if rule.severity >= self._from_severity]
         return tuple(rule for rule in run if _concerns(rule, sop_class_uid))
 
     def _engine_fault(self, rule: Rule) -> Finding:
@@ -128,10 +152,21 @@ def _concerns(rule: Rule, sop_class_uid: str) -> bool:
         return True
 
 
-def _finding(rule: Rule, hit: Hit) -> Finding:
-    # whatever a site makes of a rule: a sender must never hear "kept" of what is refused, nor "refused" of what is kept
-    code = rule.status if rule.severity is Severity.REJECT else status.STORED_WITH_FAULTS
-    return Finding(rule.id, rule.severity, code, hit.tags, hit.comment, hit.path, hit.reference or rule.reference)
+def _takes(rule: Rule, change: Change, changes: dict[int, Change]) -> bool:
+    """Put a change among the others, unless the rule's mode only observes; the first that changes an attribute has it."""
+    if rule.severity is not Severity.FIX:
+        return False
+    return rule.cap < Severity.FIX or changes.setdefault(change.tag, change) == change
+
+
+def _finding(rule: Rule, hit: Hit, *, is_mended: bool) -> Finding:
+    wanted = rule.otherwise if rule.severity is Severity.FIX and not is_mended else rule.severity
+    reference = hit.reference or rule.reference
+    code = rule.status if wanted is Severity.REJECT else _KEPT.get(wanted, status.STORED_WITH_FAULTS)
+    if wanted <= rule.cap:
+        return Finding(rule.id, wanted, code, hit.tags, hit.comment, hit.path, reference)
+    comment = f"would {wanted.name.lower()}: {hit.comment}"
+    return Finding(rule.id, rule.cap, code, hit.tags, comment, hit.path, reference, wanted)
 
 
 def _found_by_the_index(rule: str) -> Finding:

@@ -4,7 +4,8 @@
 ``rule_set`` decides which rules an instance is judged by. To add a kind of rule: its key in ``schema``, its check in ``compiling``.
 """
 
+from dicomnode.qa.language.modes import Mode
 from dicomnode.qa.language.rule_set import Facts, RuleSet, compile_rules, enforced
-from dicomnode.qa.language.schema import Mode, RuleText, TestText
+from dicomnode.qa.language.schema import RuleText, TestText
 
 __all__ = ["Facts", "Mode", "RuleSet", "RuleText", "TestText", "compile_rules", "enforced"]

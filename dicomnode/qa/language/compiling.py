@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from pydicom.datadict import keyword_for_tag
 
-from dicomnode.dicom.instance import Severity
 from dicomnode.qa.checks import CHECKS
 from dicomnode.qa.language.days import day_of
 from dicomnode.qa.language.expression import Condition, compile_expression
 from dicomnode.qa.language.operands import Kind, Operand, Value, operand, tag_of
+from dicomnode.qa.language.patterns import compile_pattern
 from dicomnode.qa.language.schema import DateBounds, LengthBounds, RuleText
 from dicomnode.qa.rule import Check, Hit, Rule, Subject
 
@@ -32,19 +30,6 @@ def compile_rule(text: RuleText) -> Rule:
     if text.when is not None:
         check = _only_when(compile_expression(text.when).holds, check)
     return Rule(text.id, severity, text.status, text.ref, check)
-
-
-def observed(rule: Rule) -> Rule:
-    """The rule for a file that only observes: its findings are info, and tell what they would have been."""
-    if rule.severity is Severity.INFO:
-        return rule
-    check, would = rule.check, f"would {rule.severity.name.lower()}: "
-
-    def found(subject: Subject) -> Iterator[Hit]:
-        for hit in check(subject):
-            yield hit._replace(comment=would + hit.comment)
-
-    return replace(rule, severity=Severity.INFO, check=found)
 
 
 def _check(text: RuleText) -> Check:
@@ -130,8 +115,8 @@ def _field(field: Operand, text: RuleText) -> Callable[[Subject], tuple[Hit, ...
 def _tests(field: Operand, text: RuleText) -> Iterator[tuple[_IsRight, str]]:
     """Each test of a value, and what is said where it fails."""
     if text.pattern is not None:
-        matches = re.compile(text.pattern).fullmatch
-        yield lambda value, _: matches(str(value)) is not None, "{keyword} does not match the pattern"
+        matches = compile_pattern(text.pattern)
+        yield lambda value, _: matches(str(value)), "{keyword} does not match the pattern"
     if text.enum is not None:
         is_number = field.kind is Kind.NUMBER
         allowed = frozenset(float(each) if is_number else str(each) for each in text.enum)

@@ -14,8 +14,9 @@ from typing import Final
 
 from dicomnode.errors import ConfigurationError
 from dicomnode.qa.core import FOUND_BY_THE_INDEX, UIDS
-from dicomnode.qa.language.compiling import compile_rule, observed
-from dicomnode.qa.language.schema import Match, Mode, Override, RuleFile, RuleText, TestText
+from dicomnode.qa.language.compiling import compile_rule
+from dicomnode.qa.language.modes import Mode
+from dicomnode.qa.language.schema import Match, Override, RuleFile, RuleText, TestText
 from dicomnode.qa.rule import Rule, Subject
 from dicomnode.qa.rules import RULES
 from dicomnode.qa.settings import RuleSeverity
@@ -45,6 +46,7 @@ class Profile:
     Attributes:
         matchers: place in the facts, and what the fact must match.
         texts: the rules as they are written, for explanations.
+        mode: how far its overrides may go, unless they say otherwise.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Profile:
     rules: tuple[Rule, ...] = ()
     overrides: Mapping[str, Override] = field(default_factory=dict)
     texts: tuple[RuleText, ...] = ()
+    mode: Mode = Mode.ENFORCE
 
     def matches(self, facts: Facts) -> bool:
         """Whether instances of these facts are the profile's."""
@@ -69,7 +72,6 @@ class RuleSet:
     """
 
     source: Path | str = ""
-    mode: Mode = Mode.ENFORCE
     profiles: tuple[Profile, ...] = ()
     tests: tuple[TestText, ...] = ()
     hash: str = ""
@@ -80,23 +82,17 @@ class RuleSet:
         """What decides which rules an instance is judged by."""
         return tuple([_FACTS[name](subject) for name in self.asked])
 
-    def observes(self, rule_id: str) -> bool:
-        """Whether it is a rule of this file, and the file only observes."""
-        return self.mode is Mode.OBSERVE and any(rule.id == rule_id for one in self.profiles for rule in one.rules)
-
     def applied(self, core: Sequence[Rule], facts: Facts, today: date) -> tuple[Rule, ...]:
         """The rules for instances of these facts: the core's, as the site has them, and the site's own."""
         profiles = [profile for profile in self.profiles if profile.matches(facts)]
         own = [rule for profile in profiles for rule in profile.rules]
         overrides = {
-            rule: override
+            rule: (override, override.mode or profile.mode)
             for profile in profiles
             for rule, override in profile.overrides.items()
             if override.until is None or today <= override.until
         }
-        if self.mode is Mode.OBSERVE:
-            return (*core, *(observed(rule) for rule in _overridden(own, overrides)))
-        return tuple(_overridden([*core, *own], overrides))
+        return (*_overridden(core, overrides, _core_rule), *_overridden(own, overrides, _own_rule))
 
 
 def compile_rules(document: Document) -> RuleSet:
@@ -112,14 +108,14 @@ def compile_rules(document: Document) -> RuleSet:
     asked = tuple(name for name in _FACTS if any(getattr(one.match, name) for one in file.profiles.values()))
     return RuleSet(
         source=document.source,
-        mode=file.mode,
         profiles=tuple(
             Profile(
                 name=name,
                 matchers=tuple(_matchers(text.match, asked)),
-                rules=tuple(compile_rule(rule) for rule in text.rules),
+                rules=tuple(_capped(compile_rule(rule), rule.mode or text.mode or file.mode) for rule in text.rules),
                 overrides=text.override,
                 texts=text.rules,
+                mode=text.mode or file.mode,
             )
             for name, text in file.profiles.items()
         ),
@@ -132,16 +128,64 @@ def compile_rules(document: Document) -> RuleSet:
 
 def enforced(rules: RuleSet) -> RuleSet:
     """The same rules as they will judge once they count."""
-    return replace(rules, mode=Mode.ENFORCE)
+    return replace(rules, profiles=tuple(_enforced(profile) for profile in rules.profiles))
 
 
-def _overridden(rules: Sequence[Rule], overrides: Mapping[str, Override]) -> Iterator[Rule]:
+def _enforced(profile: Profile) -> Profile:
+    return replace(
+        profile,
+        mode=Mode.ENFORCE,
+        rules=tuple(_capped(rule, Mode.ENFORCE) for rule in profile.rules),
+        overrides={
+            rule: override.model_copy(update={"mode": None})
+            for rule, override in profile.overrides.items()
+            if override.severity is not None
+        },
+    )
+
+
+def _capped(rule: Rule, mode: Mode) -> Rule:
+    return replace(rule, cap=mode.cap)
+
+
+_Overrides = Mapping[str, tuple[Override, Mode]]
+"""By rule id: an override, and the mode that it has or that its profile gives it."""
+
+
+def _overridden(
+    rules: Sequence[Rule], overrides: _Overrides, changed: Callable[[Rule, Override, Mode], Rule | None]
+) -> Iterator[Rule]:
     for rule in rules:
-        override = overrides.get(rule.id)
-        if override is None:
-            yield rule
-        elif (severity := override.severity.level) is not None:
-            yield replace(rule, severity=severity)
+        found = overrides.get(rule.id)
+        becomes = rule if found is None else changed(rule, *found)
+        if becomes is not None:
+            yield becomes
+
+
+def _own_rule(rule: Rule, override: Override, _: Mode) -> Rule | None:
+    """A rule of the file as an override has it; None for one that is off. Only its own mode caps it."""
+    if override.severity is RuleSeverity.OFF:
+        return None
+    severity = override.severity.level if override.severity else None
+    return replace(
+        rule,
+        severity=rule.severity if severity is None else severity,
+        cap=override.mode.cap if override.mode else rule.cap,
+    )
+
+
+def _core_rule(rule: Rule, override: Override, mode: Mode) -> Rule | None:
+    """A core rule as an override has it; None for one that is off.
+
+    A mode limits what the file adds: what the rule does without it, it still does. An override without a severity limits the rule.
+    """
+    if override.severity is None:
+        return _capped(rule, mode)
+    if (severity := override.severity.level) is None:
+        return rule if mode is Mode.OBSERVE else None
+    if severity > rule.severity:
+        return replace(rule, severity=severity, cap=max(rule.severity, mode.cap))
+    return rule if mode is Mode.OBSERVE else replace(rule, severity=severity)
 
 
 def _matchers(match: Match, asked: Sequence[str]) -> Iterator[tuple[int, _Fits]]:
@@ -176,7 +220,7 @@ def _wrong_override(place: KeyPath, rule_id: str, override: Override, known: set
         yield place, f"{rule_id} is the same for all instances: the configuration decides (docs/qa.md)"
     elif rule_id not in known:
         yield place, _unknown(rule_id, known)
-    elif rule_id == UIDS and override.severity is not RuleSeverity.REJECT:
+    elif rule_id == UIDS and (override.severity is not RuleSeverity.REJECT or override.mode is not None):
         yield place, f"{UIDS} stays at reject: an instance without these UIDs cannot be indexed"
 
 

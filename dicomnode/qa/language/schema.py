@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
 from string import Formatter
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydicom._uid_dict import UID_dictionary
 
 from dicomnode.dicom import status
 from dicomnode.qa.checks import CHECKS
 from dicomnode.qa.language.days import day_of
 from dicomnode.qa.language.expression import compile_expression
+from dicomnode.qa.language.modes import Mode, ModeText
 from dicomnode.qa.language.operands import Kind, operand, tag_of
+from dicomnode.qa.language.patterns import compile_pattern
 from dicomnode.qa.settings import RuleSeverity
 from dicomnode.settings import Settings
 from dicomnode.settings.faults import nearest
@@ -57,10 +58,7 @@ def _check_field(text: str) -> str:
 
 
 def _check_pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"is no pattern: {error}") from None
+    compile_pattern(text)
     return text
 
 
@@ -120,22 +118,19 @@ RuleId = Annotated[str, AfterValidator(_check_id)]
 Keyword = Annotated[str, AfterValidator(_check_keyword)]
 Field_ = Annotated[str, AfterValidator(_check_field)]
 Condition = Annotated[str, AfterValidator(_check_expression)]
-Globs = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
+_ONE_OR_MANY: Final = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+)
+Globs = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), Field(min_length=1), _ONE_OR_MANY]
 SopClasses = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_sop_class)], ...], BeforeValidator(_one_or_many), Field(min_length=1)
+    tuple[Annotated[str, AfterValidator(_check_sop_class)], ...],
+    BeforeValidator(_one_or_many),
+    Field(min_length=1),
+    _ONE_OR_MANY,
 ]
 Number = Annotated[float, Field(strict=False, allow_inf_nan=False)]
 DayText = Annotated[str, AfterValidator(_check_day)]
 Date = Annotated[date, BeforeValidator(_written_out)]
-
-
-class Mode(StrEnum):
-    """Whether a file's rules count."""
-
-    OBSERVE = "observe"
-    """What they find is recorded as info, with what would have been; answers are as without the file."""
-    ENFORCE = "enforce"
-    """They judge like the core rules."""
 
 
 class DateBounds(Settings):
@@ -168,7 +163,7 @@ class RuleText(Settings):
     fields: Annotated[tuple[Field_, ...], Field(min_length=1)] | None = None
     """Attributes of which each value must be as one or more of pattern, enum, range, length and date say."""
     pattern: Annotated[str, AfterValidator(_check_pattern), Field(max_length=500)] | None = None
-    """A regular expression (Python's) that the whole value must match."""
+    """A regular expression (RE2's) that the whole value must match."""
     enum: Annotated[tuple[str | int | float, ...], Field(min_length=1)] | None = None
     """The values that may be."""
     range: tuple[Number, Number] | None = None
@@ -184,7 +179,9 @@ class RuleText(Settings):
     when: Condition | None = None
     """The rule looks only at instances for which this condition holds."""
     severity: Annotated[RuleSeverity, AfterValidator(_is_rule_severity)]
-    """info, warn, quarantine or reject."""
+    """info, warn, fix, quarantine or reject."""
+    mode: ModeText | None = None
+    """How far the rule may go; as its profile's unless given."""
     status: Annotated[int, AfterValidator(_check_status)] = status.DATASET_DOES_NOT_MATCH_SOP_CLASS
     """The DIMSE status of a refusal; only with severity reject."""
     comment: Annotated[str, AfterValidator(_check_comment), Field(min_length=1, max_length=200)] | None = None
@@ -223,14 +220,22 @@ class RuleText(Settings):
 
 
 class Override(Settings):
-    """Another severity for one rule, for the instances of a profile."""
+    """Another severity or mode for one rule, for the instances of a profile."""
 
-    severity: RuleSeverity
-    """off, info, warn, quarantine or reject."""
+    severity: RuleSeverity | None = None
+    """off, info, warn, fix, quarantine or reject; null leaves it as it is."""
+    mode: ModeText | None = None
+    """How far the rule may go; null leaves it as it is."""
     reason: Annotated[str, Field(max_length=200)] = ""
     """Why, for those who read the file later."""
     until: Date | None = None
     """The last day that it holds; null for ever."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Override:
+        if self.severity is None and self.mode is None:
+            raise ValueError("an override has a severity, a mode or both")
+        return self
 
 
 class Match(Settings):
@@ -255,10 +260,12 @@ class ProfileText(Settings):
 
     match: Match = Match()
     """Which instances; without it all."""
+    mode: ModeText | None = None
+    """How far these rules and overrides may go; as the file's unless given."""
     rules: tuple[RuleText, ...] = ()
     """What is looked at in them."""
     override: Mapping[str, Override] = {}
-    """Other severities of rules for them, by rule id: this file's rules, or core rules."""
+    """Other severities and modes of rules for them, by rule id: this file's rules, or core rules."""
 
 
 def _absent_as_word(value: object) -> object:
@@ -267,8 +274,9 @@ def _absent_as_word(value: object) -> object:
 
 TestValue = str | int | float | None
 Expected = Annotated[
-    Literal["none", "info", "warn", "quarantine", "reject"],
+    Literal["none", "info", "warn", "fix", "quarantine", "reject"],
     BeforeValidator(_absent_as_word),
+    WithJsonSchema({"enum": ["none", "info", "warn", "fix", "quarantine", "reject", None]}),
 ]
 
 
@@ -296,9 +304,17 @@ class RuleFile(Settings):
 
     version: Literal[1]
     """Of the language: 1."""
-    mode: Mode = Mode.ENFORCE
-    """observe or enforce."""
+    mode: ModeText = Mode.ENFORCE
+    """How far its rules may go: observe, warn, quarantine or enforce; profiles, rules and overrides may have another."""
     profiles: Mapping[str, ProfileText] = {}
     """Rules for kinds of instances, each under a name of your choice; of several overrides the last one holds."""
     tests: tuple[TestText, ...] = ()
     """What the rules must find; a file whose tests fail is refused."""
+
+
+def json_schema() -> dict[str, object]:
+    """What a rule file may hold, as JSON Schema (2020-12)."""
+    schema = RuleFile.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dicomnode rules"} | {
+        key: value for key, value in schema.items() if key != "title"
+    }

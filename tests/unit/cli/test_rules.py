@@ -83,3 +83,12 @@ def test_lists_rules_of_the_house_and_of_the_site(config: Path) -> None:
     assert severities["ct.phantom"] == ("reject", "ct")
     assert severities["index.study-patient"] == ("quarantine", None)
     assert "ct.phantom" in run("list", "--config", config).stdout
+
+
+def test_schema_names_every_key_of_a_rule_file() -> None:
+    schema = json.loads(run("schema").stdout)
+    assert schema["properties"].keys() == {"version", "mode", "profiles", "tests"}
+    rule = schema["$defs"]["RuleText"]
+    assert {"assert", "required", "pattern", "severity"} <= rule["properties"].keys()
+    assert rule["additionalProperties"] is False
+    assert rule["required"] == ["id", "severity"]
