@@ -8,6 +8,9 @@ from functools import lru_cache
 from pydicom._uid_dict import UID_dictionary
 
 VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT_PUSH_MODEL = "1.2.840.10008.1.20.1"
+MODALITY_PERFORMED_PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
+MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """Of a DICOMDIR (PS3.10 Section 8); never sent over a network (PS3.4 Annex I)."""
 

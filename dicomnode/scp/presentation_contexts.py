@@ -7,7 +7,14 @@ from enum import StrEnum
 from functools import lru_cache
 
 from dicomnode.dicom.query.model import Operation, model_of
-from dicomnode.dicom.sop_class import VERIFICATION, is_standard_storage, may_be_storage
+from dicomnode.dicom.sop_class import (
+    MODALITY_PERFORMED_PROCEDURE_STEP,
+    MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE,
+    STORAGE_COMMITMENT_PUSH_MODEL,
+    VERIFICATION,
+    is_standard_storage,
+    may_be_storage,
+)
 from dicomnode.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -31,6 +38,17 @@ _NATIVE = frozenset(
 )
 
 _OF_IDENTIFIERS = frozenset({*_PREFERRED, EXPLICIT_VR_BIG_ENDIAN})
+"""Also for the data sets of normalized messages."""
+
+_NORMALIZED = frozenset(
+    {
+        MODALITY_PERFORMED_PROCEDURE_STEP,
+        MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE,
+        STORAGE_COMMITMENT_PUSH_MODEL,
+    }
+)
+_REPORTED_TO_US = frozenset({STORAGE_COMMITMENT_PUSH_MODEL})
+"""Classes whose SCP may call to bring a report: it says by role selection that it is the SCP (PS3.4 Section J.3.3)."""
 
 _NOT_WHOLE_INSTANCES = (
     "1.2.840.10008.1.2.4.94",  # JPIP Referenced: the pixels stay with the sender, so nobody could vouch for them
@@ -74,7 +92,12 @@ class ContextPolicy:
 
     def supports(self, abstract_syntax: str) -> bool:
         """Whether the node serves this SOP Class."""
-        return abstract_syntax == VERIFICATION or model_of(abstract_syntax) is not None or self._stores(abstract_syntax)
+        return (
+            abstract_syntax == VERIFICATION
+            or abstract_syntax in _NORMALIZED
+            or model_of(abstract_syntax) is not None
+            or self._stores(abstract_syntax)
+        )
 
     def choose(self, abstract_syntax: str, proposed: Sequence[str], *, receives: bool = False) -> str | None:
         """The transfer syntax to accept, None when none will do.
@@ -99,17 +122,20 @@ class ContextPolicy:
         return able[0]
 
     def roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
-        """Whether a peer may be (SCU, SCP) of this SOP Class: it receives instances only by C-GET (PS3.4 Section C.5.3)."""
-        receives = self._stores(abstract_syntax) and _have_get(proposed)
-        return self.supports(abstract_syntax), receives
+        """Whether a peer may be (SCU, SCP) of this SOP Class; it receives instances only by C-GET (PS3.4 Section C.5.3)."""
+        is_scp = abstract_syntax in _REPORTED_TO_US or self._receives(abstract_syntax, proposed)
+        return self.supports(abstract_syntax), is_scp
 
     def assumed_roles(self, abstract_syntax: str, proposed: frozenset[str]) -> tuple[bool, bool]:
         """What a peer is, (SCU, SCP), that says nothing of roles: it receives by C-GET nevertheless, if ``lenient_get_roles``."""
-        return True, self._lenient_get_roles and self.roles(abstract_syntax, proposed)[1]
+        return True, self._lenient_get_roles and self._receives(abstract_syntax, proposed)
 
     def extended(self, abstract_syntax: str, offered: bytes) -> bytes:
         """The answer to SOP Class Extended Negotiation (PS3.7 Section D.3.3.5)."""
         return extended_negotiation.answer(abstract_syntax, offered)
+
+    def _receives(self, abstract_syntax: str, proposed: frozenset[str]) -> bool:
+        return self._stores(abstract_syntax) and _have_get(proposed)
 
     def _stores(self, abstract_syntax: str) -> bool:
         if is_standard_storage(abstract_syntax):

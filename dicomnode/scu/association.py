@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pynetdicom.presentation import PresentationContext
 
     from dicomnode.upper_layer.operations import Storage
-    from dicomnode.upper_layer.requestor import RequestedAssociation
+    from dicomnode.upper_layer.requestor import Reports, RequestedAssociation
 
 
 def open_association(
@@ -33,6 +33,7 @@ def open_association(
     extended_negotiation: Sequence[Any] = (),
     evt_handlers: Sequence[EventHandlerType] = (),
     storage: Storage | None = None,
+    reports: Reports | None = None,
 ) -> RequestedAssociation:
     """An established association with ``peer``, by TLS if it speaks that; its caller releases or aborts it.
 
@@ -40,6 +41,7 @@ def open_association(
         contexts: at most 128, proposed in this order.
         extended_negotiation: user information items beside the usual ones (PS3.7 Annex D.3.3).
         storage: where instances go that the peer sends over it, in a C-GET.
+        reports: answers the N-EVENT-REPORTs that the peer sends over it.
 
     Raises:
         NoContextError: it takes none of the contexts.
@@ -64,6 +66,7 @@ def open_association(
         extended_negotiation=extended_negotiation,
         evt_handlers=evt_handlers,
         storage=storage,
+        reports=reports,
     )
 
 

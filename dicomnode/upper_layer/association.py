@@ -22,7 +22,7 @@ from dicomnode.upper_layer.faults import UNSPECIFIED, Gone, TimedOut, Violation
 from dicomnode.upper_layer.messages import Messages
 from dicomnode.upper_layer.negotiation import APPLICATION_CONTEXT_NAME, Policy, PolicyACSE
 from dicomnode.upper_layer.operations import Admission, AssociationRequest, Ending, Operations, Rejection
-from dicomnode.upper_layer.provider import P_DATA_TF, PulledDIMSE, PulledDUL
+from dicomnode.upper_layer.provider import P_DATA_TF, PulledDUL
 
 if TYPE_CHECKING:
     from pynetdicom import AE
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_MAX_WAITING_MESSAGES = 16
-"""Requests that a peer may send ahead while it is served; those after them stay in the network."""
+_BATCH_BYTES = 256 * 1024
+"""What a peer has the send timeout to take."""
 _MAX_NAMED = 5
 """SOP Classes of refused presentation contexts that the log names."""
 _UID_LENGTH = 64
@@ -49,7 +49,6 @@ class PulledAssociation(Association):
     """pynetdicom's association, with its moving parts replaced by ones that need no polling."""
 
     dul: PulledDUL
-    dimse: PulledDIMSE
 
     def __init__(
         self,
@@ -82,7 +81,6 @@ class PulledAssociation(Association):
         self.acceptor.address_info = AddressInformation(*connection.local_address)
         self.acse = PolicyACSE(self)
         self.dul = PulledDUL(self)
-        self.dimse = PulledDIMSE(self)
         self.extended_negotiation: Mapping[str, bytes] = {}
         """What was agreed on for each SOP Class (PS3.7 Section D.3.3.5)."""
         self.exchanges = Exchanges(self)
@@ -119,6 +117,29 @@ class PulledAssociation(Association):
     def is_over(self) -> bool:
         """Whether the peer aborted it, or the node stops: nothing more is to be sent."""
         return self._is_interrupted or self._kill or not self.dul.is_alive()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it is over, or the peer asked to release it: it answers nothing more."""
+        return self.is_over or self.acse.is_release_requested()
+
+    @property
+    def maximum_length(self) -> int:
+        """Of the body of a P-DATA-TF PDU that we send, in bytes (PS3.8 Annex D.1)."""
+        ours = self.settings.maximum_pdu_bytes
+        return min(self.requestor.maximum_length or ours, ours)
+
+    def send(self, data: bytes) -> None:
+        """Send encoded PDUs.
+
+        Raises:
+            Gone: the association has ended.
+            TimedOut: the peer does not take them.
+        """
+        if self.is_over:
+            raise Gone("association has ended")
+        for start in range(0, len(data), _BATCH_BYTES):
+            self.connection.send(data[start : start + _BATCH_BYTES])
 
     def interrupt(self) -> None:
         """Have it aborted by its own thread, as soon as that looks for input; called by another one."""
@@ -161,10 +182,6 @@ class PulledAssociation(Association):
                 raise Violation(_NODE_STOPS)
             self.dul.read(self.settings.idle_timeout_s)
             self.exchanges.serve()
-            while not self.dimse.msg_queue.empty():
-                context_id, message = self.dimse.get_msg()
-                if message:
-                    self._serve_request(message, context_id)
             if self.acse.is_release_requested():
                 self.acse.send_release(is_response=True)
                 self.is_released, self.is_established = True, False
@@ -179,13 +196,7 @@ class PulledAssociation(Association):
 
     def read_what_has_come(self) -> None:
         """Read PDUs that are here already, without waiting: a C-CANCEL, an abort."""
-        while (
-            self.is_established
-            and not self._kill
-            and self.dimse.msg_queue.qsize() < _MAX_WAITING_MESSAGES
-            and not self.exchanges.is_full
-            and self.connection.has_input()
-        ):
+        while self.is_established and not self._kill and not self.exchanges.is_full and self.connection.has_input():
             self.dul.read(0)
 
     def pdu_limit(self, kind: int) -> int:

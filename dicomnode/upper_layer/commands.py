@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -20,8 +21,10 @@ C_FIND_RQ: Final = 0x0020
 C_MOVE_RQ: Final = 0x0021
 C_ECHO_RQ: Final = 0x0030
 C_CANCEL_RQ: Final = 0x0FFF
-_RESPONSE: Final = 0x8000
-_WITH_DATASET: Final = 0x0001
+RESPONSE: Final = 0x8000
+"""Of the Command Field of a response, beside the request's."""
+WITH_DATASET: Final = 0x0001
+"""Command Data Set Type (0000,0800) of a message with one; any other value but the next means the same."""
 _MEDIUM: Final = 0x0000
 """Priority (0000,0700)."""
 NO_DATASET: Final = 0x0101
@@ -94,12 +97,12 @@ def response_pdu(
     request: Command, context_id: int, status: int, offending_elements: tuple[int, ...] = (), comment: str = ""
 ) -> bytes:
     """The response to a C-STORE-RQ or C-ECHO-RQ as one P-DATA-TF PDU (PS3.7 Tables 9.3-2, 9.3-13)."""
-    command = _command_set(
+    command = command_set(
         _head(request.elements.get(AFFECTED_SOP_CLASS_UID, b"")[: _MAX_UID + 1], request.number(COMMAND_FIELD) or 0),
-        _number(MESSAGE_ID_BEING_RESPONDED_TO, request.number(MESSAGE_ID) or 0),
-        _number(COMMAND_DATASET_TYPE, NO_DATASET),
+        number(MESSAGE_ID_BEING_RESPONDED_TO, request.number(MESSAGE_ID) or 0),
+        number(COMMAND_DATASET_TYPE, NO_DATASET),
         _outcome(status, offending_elements, comment),
-        _element(AFFECTED_SOP_INSTANCE_UID, _as_uid(request.elements.get(AFFECTED_SOP_INSTANCE_UID, b""))),
+        element(AFFECTED_SOP_INSTANCE_UID, _as_uid(request.elements.get(AFFECTED_SOP_INSTANCE_UID, b""))),
     )
     return struct.pack(">BxIIBB", _PDATA_TF, len(command) + 6, len(command) + 2, context_id, _LAST_COMMAND) + command
 
@@ -120,10 +123,10 @@ def identifier_response(
     Args:
         command_field: of the request.
     """
-    return _command_set(
+    return command_set(
         _head(sop_class_uid.encode("latin_1"), command_field),
-        _number(MESSAGE_ID_BEING_RESPONDED_TO, message_id),
-        _number(COMMAND_DATASET_TYPE, _WITH_DATASET if has_identifier else NO_DATASET),
+        number(MESSAGE_ID_BEING_RESPONDED_TO, message_id),
+        number(COMMAND_DATASET_TYPE, WITH_DATASET if has_identifier else NO_DATASET),
         _outcome(status, offending_elements, comment),
         b"" if counts is None else _sub_operations(counts, status),
     )
@@ -133,13 +136,13 @@ def store_request(
     sop_class_uid: str, sop_instance_uid: str, message_id: int, originator: MoveOriginator | None = None
 ) -> bytes:
     """The command set of a C-STORE-RQ of medium priority (PS3.7 Table 9.3-1)."""
-    return _command_set(
-        _element(AFFECTED_SOP_CLASS_UID, sop_class_uid.encode("latin_1", "replace")),
-        _number(COMMAND_FIELD, C_STORE_RQ),
-        _number(MESSAGE_ID, message_id),
-        _number(PRIORITY, _MEDIUM),
-        _number(COMMAND_DATASET_TYPE, _WITH_DATASET),
-        _element(AFFECTED_SOP_INSTANCE_UID, sop_instance_uid.encode("latin_1", "replace")),
+    return command_set(
+        element(AFFECTED_SOP_CLASS_UID, sop_class_uid.encode("latin_1", "replace")),
+        number(COMMAND_FIELD, C_STORE_RQ),
+        number(MESSAGE_ID, message_id),
+        number(PRIORITY, _MEDIUM),
+        number(COMMAND_DATASET_TYPE, WITH_DATASET),
+        element(AFFECTED_SOP_INSTANCE_UID, sop_instance_uid.encode("latin_1", "replace")),
         b"" if originator is None else _move_originator(originator),
     )
 
@@ -153,29 +156,48 @@ def store_answer(response: Command) -> StoreAnswer:
     status = response.number(STATUS)
     if status is None:
         raise Violation("C-STORE response without a status", INVALID_PARAMETER)
-    tags = response.elements.get(OFFENDING_ELEMENT, b"")
-    offending = tuple(group << 16 | element for group, element in _at.iter_unpack(tags[: len(tags) // 4 * 4]))
+    offending = attribute_tags(response.elements.get(OFFENDING_ELEMENT, b""))
     return StoreAnswer(status, offending, statuses.error_comment(response.text(ERROR_COMMENT).strip(" ")))
 
 
 def _move_originator(originator: MoveOriginator) -> bytes:
-    title = _element(MOVE_ORIGINATOR_AE_TITLE, originator.ae_title.encode("ascii", "replace"), pad=b" ")
-    return title + _number(MOVE_ORIGINATOR_MESSAGE_ID, originator.message_id)
+    title = element(MOVE_ORIGINATOR_AE_TITLE, originator.ae_title.encode("ascii", "replace"), pad=b" ")
+    return title + number(MOVE_ORIGINATOR_MESSAGE_ID, originator.message_id)
 
 
-def _command_set(*elements: bytes) -> bytes:
+def command_set(*elements: bytes) -> bytes:
+    """The command set of these elements, which are in the order of their tags."""
     body = b"".join(elements)
     return struct.pack("<HHII", 0, 0, 4, len(body)) + body
 
 
 def _outcome(status: int, offending_elements: tuple[int, ...], comment: str) -> bytes:
     """Status, Offending Element, Error Comment (PS3.7 Annex C)."""
-    tags = b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in offending_elements)
     return (
-        _number(STATUS, status)
-        + _element(OFFENDING_ELEMENT, tags)
-        + _element(ERROR_COMMENT, comment.encode("ascii", "replace"), pad=b" ")
+        number(STATUS, status)
+        + element(OFFENDING_ELEMENT, attribute_values(offending_elements))
+        + comment_element(comment)
     )
+
+
+def attribute_tags(value: bytes) -> tuple[int, ...]:
+    """The tags in a value of the VR AT."""
+    return tuple(group << 16 | number for group, number in _at.iter_unpack(value[: len(value) // 4 * 4]))
+
+
+def attribute_values(tags: Iterable[int]) -> bytes:
+    """Tags as a value of the VR AT."""
+    return b"".join(_at.pack(tag >> 16, tag & 0xFFFF) for tag in tags)
+
+
+def comment_element(comment: str) -> bytes:
+    """Error Comment (0000,0902); nothing when it is empty."""
+    return element(ERROR_COMMENT, comment.encode("ascii", "replace"), pad=b" ")
+
+
+def uid_bytes(uid: str) -> bytes:
+    """A UID as it goes into an element; what is too long to be one is not given back."""
+    return _as_uid(uid.encode("latin_1", "replace"))
 
 
 def _sub_operations(counts: SubOperations, status: int) -> bytes:
@@ -183,16 +205,17 @@ def _sub_operations(counts: SubOperations, status: int) -> bytes:
     numbers = [(0x1021, counts.completed), (0x1022, counts.failed), (0x1023, counts.warning)]
     if statuses.is_pending(status) or status == statuses.CANCEL:
         numbers.insert(0, (0x1020, counts.remaining))
-    return b"".join(_number(element, min(number, _MAX_US)) for element, number in numbers)
+    return b"".join(number(element, min(count, _MAX_US)) for element, count in numbers)
 
 
-def _number(element: int, value: int) -> bytes:
+def number(element: int, value: int) -> bytes:
+    """An element with the VR US."""
     return struct.pack("<HHIH", 0, element, 2, value)
 
 
 @lru_cache(maxsize=256)
 def _head(sop_class_uid: bytes, command_field: int) -> bytes:
-    return _element(AFFECTED_SOP_CLASS_UID, sop_class_uid) + _number(COMMAND_FIELD, command_field | _RESPONSE)
+    return element(AFFECTED_SOP_CLASS_UID, sop_class_uid) + number(COMMAND_FIELD, command_field | RESPONSE)
 
 
 def _as_uid(value: bytes) -> bytes:
@@ -200,7 +223,7 @@ def _as_uid(value: bytes) -> bytes:
     return value if len(value) <= _MAX_UID else b""
 
 
-def _element(element: int, value: bytes, *, pad: bytes = b"\0") -> bytes:
+def element(element: int, value: bytes, *, pad: bytes = b"\0") -> bytes:
     """An element of the command set; nothing for an empty value."""
     if not value:
         return b""

@@ -1,7 +1,7 @@
-"""DIMSE messages as their fragments come (PS3.8 Annex E): the hot ones are served here, all others by pynetdicom.
+"""DIMSE messages as their fragments come (PS3.8 Annex E): the hot ones are served at once, the others when they are whole.
 
-A data set of a C-STORE goes fragment by fragment into the sink that the service opened, and is never held here. A request with an
-Identifier is put together and then served by `exchange`, when whatever is being read has been read.
+A data set of a C-STORE goes fragment by fragment into the sink that the service opened, and is never held here. Any other request
+is put together and then served by `exchange`, when whatever is being read has been read.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import structlog
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import StoreAnswer, StoreRequest
 from dicomnode.dicom.sop_class import VERIFICATION
-from dicomnode.upper_layer import commands
+from dicomnode.upper_layer import commands, normalized
 from dicomnode.upper_layer.commands import Command, decode, response_pdu
-from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNEXPECTED_PARAMETER, Violation
-from dicomnode.upper_layer.operations import DataSink, IdentifierKind, IdentifierRequest
+from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNEXPECTED_PARAMETER, UNEXPECTED_PDU, Violation
+from dicomnode.upper_layer.operations import DataSink, IdentifierKind, IdentifierRequest, NormalizedRequest
 
 if TYPE_CHECKING:
     from dicomnode.upper_layer.association import PulledAssociation
@@ -56,8 +56,8 @@ class Messages:
         self._context_id: int | None = None
         """Of the message that is being received; None between messages."""
         self._store: tuple[Command, StoreRequest, DataSink] | None = None
-        self._identifier: tuple[Command, bytearray] | None = None
-        """Of a request that has one; and what came of it."""
+        self._held: tuple[Command, bytearray] | None = None
+        """A message whose data set is put together here, and what came of that."""
         self._is_command_whole = False
         self._size_bytes = 0
         self.instances = 0
@@ -88,7 +88,7 @@ class Messages:
         if self._store is not None:
             self._store[2].discard()
             self._store = None
-        self._identifier = None
+        self._held = None
 
     def _fragment(self, context_id: int, header: int, fragment: memoryview) -> None:
         if self._context_id is None:
@@ -101,10 +101,10 @@ class Messages:
             raise Violation("data set comes before its command", UNEXPECTED_PARAMETER)
         elif self._store is not None:
             self._dataset_fragment(fragment, is_last=bool(header & _IS_LAST))
-        elif self._identifier is not None:
-            self._identifier_fragment(fragment, is_last=bool(header & _IS_LAST))
+        elif self._held is not None:
+            self._held_fragment(fragment, is_last=bool(header & _IS_LAST))
         else:
-            self._hand_over(header, fragment)
+            self._other_fragment(fragment, is_last=bool(header & _IS_LAST))
 
     def _begin(self, context_id: int) -> None:
         if context_id not in self._association._accepted_cx:
@@ -137,21 +137,32 @@ class Messages:
         elif field == commands.C_ECHO_RQ and not has_dataset:
             self._answer(command, StoreAnswer(self._operations.echo(self._association.sender)))
             self._finish()
-        elif field in _WITH_IDENTIFIER and has_dataset:
-            self._identifier = command, bytearray()
-        elif field in _WITH_IDENTIFIER:
+        elif field in _WITH_IDENTIFIER and not has_dataset:
             self._answer(command, StoreAnswer(status.MISTYPED_ARGUMENT))
             self._finish()
-        elif field == commands.C_STORE_RSP and self._association.exchanges.is_storing:
-            self._association.exchanges.store_response = command
-            self._finish()
-        elif field == commands.C_CANCEL_RQ and not has_dataset:
+        elif field == commands.C_CANCEL_RQ:
             self._association.exchanges.cancel(command.number(commands.MESSAGE_ID_BEING_RESPONDED_TO))
             self._finish()
+        elif has_dataset:
+            self._held = command, bytearray()
         else:
-            self._association.dimse.fragment(self._context_id, _IS_COMMAND | _IS_LAST, bytes(self._command_bytes))
-            if not has_dataset:
-                self._finish()
+            self._whole(command, b"")
+
+    def _whole(self, command: Command, dataset: bytes) -> None:
+        """A message that is not hot has come."""
+        assert self._context_id is not None
+        field, exchanges = command.number(commands.COMMAND_FIELD) or 0, self._association.exchanges
+        if field in _WITH_IDENTIFIER:
+            exchanges.add(self._context_id, self._identifier_request(command, dataset))
+        elif field in normalized.KINDS:
+            exchanges.add(self._context_id, self._normalized_request(command, dataset))
+        elif field == exchanges.awaited and exchanges.response is None:
+            exchanges.response = command
+        elif field & commands.RESPONSE:
+            raise Violation("response that nobody waits for", UNEXPECTED_PDU)
+        else:
+            self._answer(command, StoreAnswer(status.UNRECOGNIZED_OPERATION))
+        self._finish()
 
     def _dataset_fragment(self, fragment: memoryview, *, is_last: bool) -> None:
         assert self._store is not None
@@ -167,16 +178,18 @@ class Messages:
             self.instances += 1
             self._finish()
 
-    def _identifier_fragment(self, fragment: memoryview, *, is_last: bool) -> None:
-        assert self._identifier is not None
-        assert self._context_id is not None
-        command, identifier = self._identifier
+    def _held_fragment(self, fragment: memoryview, *, is_last: bool) -> None:
+        assert self._held is not None
+        command, dataset = self._held
         self._grow(len(fragment), self._association.settings.maximum_message_mb)
-        identifier += fragment
+        dataset += fragment
         if is_last:
-            self._identifier = None
-            self._association.exchanges.add(self._context_id, self._identifier_request(command, bytes(identifier)))
-            self._finish()
+            self._held = None
+            self._whole(command, bytes(dataset))
+
+    def _other_fragment(self, fragment: memoryview, *, is_last: bool) -> None:  # noqa: ARG002
+        """Of a message without a data set."""
+        raise Violation("data set of a message that has none", UNEXPECTED_PARAMETER)
 
     def _sink(self, request: StoreRequest) -> DataSink:
         context = self._association._accepted_cx[self._context_id or 0]
@@ -190,13 +203,6 @@ class Messages:
         except Exception:  # a bug of ours costs this instance's Success, not the association
             log.exception("instance.failed", calling_ae_title=request.sender.calling_ae_title)
             return StoreAnswer(status.PROCESSING_FAILURE)
-
-    def _hand_over(self, header: int, fragment: memoryview) -> None:
-        assert self._context_id is not None
-        self._grow(len(fragment), self._association.settings.maximum_message_mb)
-        self._association.dimse.fragment(self._context_id, header & _IS_LAST, bytes(fragment))
-        if header & _IS_LAST:
-            self._finish()
 
     def _grow(self, size_bytes: int, limit_mb: int) -> None:
         self._size_bytes += size_bytes
@@ -238,6 +244,10 @@ class Messages:
             sender=self._association.sender,
             extended_negotiation=self._association.extended_negotiation.get(sop_class_uid, b""),
         )
+
+    def _normalized_request(self, command: Command, dataset: bytes) -> NormalizedRequest:
+        context = self._association._accepted_cx[self._context_id or 0]
+        return normalized.request_of(command, dataset, str(context.transfer_syntax[0]), self._association.sender)
 
     def _answer(self, command: Command, answer: StoreAnswer) -> None:
         assert self._context_id is not None

@@ -11,25 +11,27 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import structlog
 from pynetdicom import evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
+from dicomnode.dicom import status
 from dicomnode.dicom.peer import Sender
 from dicomnode.errors import BusyError, NoContextError, PeerError
-from dicomnode.upper_layer import commands
+from dicomnode.upper_layer import commands, normalized, pdus
 from dicomnode.upper_layer.agreements import Agreements
 from dicomnode.upper_layer.commands import Command
 from dicomnode.upper_layer.connection import Connection
 from dicomnode.upper_layer.faults import UNEXPECTED_PDU, Gone, TimedOut, Violation
 from dicomnode.upper_layer.messages import Messages
+from dicomnode.upper_layer.operations import NormalizedAnswer
 from dicomnode.upper_layer.provider import P_DATA_TF, PulledDIMSE, PulledDUL
 from dicomnode.upper_layer.settings import UpperLayerSettings
 
@@ -39,16 +41,19 @@ if TYPE_CHECKING:
     from pynetdicom.transport import AssociationSocket
 
     from dicomnode.upper_layer.association import PulledAssociation
-    from dicomnode.upper_layer.operations import Storage
+    from dicomnode.upper_layer.operations import NormalizedRequest, Storage
+
+Reports = Callable[["NormalizedRequest"], NormalizedAnswer]
+"""Who takes the N-EVENT-REPORTs that a peer sends over an association of ours."""
+
+log = structlog.get_logger()
 
 _MAX_CONTROL_PDU_BYTES = 128 * 1024
 """Room for an A-ASSOCIATE-AC with 128 contexts, and user information of the 64 KiB that its length can say."""
-_MAX_REPORTS_AHEAD = 16
-"""N-EVENT-REPORT requests that a peer may send before it answers a request of ours."""
 _LINGER_S = 1.0
 """Time for a peer to read an A-ABORT and close."""
-_WHOLE_COMMAND = 0x03
-"""Message control header: command, last fragment (PS3.8 Annex E.2)."""
+_WHOLE_COMMAND, _LAST_OF_DATASET = 0x03, 0x02
+"""Message control header: command and last fragment, data set and last fragment (PS3.8 Annex E.2)."""
 _REJECTED_TRANSIENT = 2
 """Result of an A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
 _CONNECTED, _CONNECTION_CLOSED = "Evt2", "Evt17"
@@ -79,6 +84,7 @@ def associate(
     extended_negotiation: Sequence[Any] = (),
     evt_handlers: Sequence[EventHandlerType] = (),
     storage: Storage | None = None,
+    reports: Reports | None = None,
 ) -> RequestedAssociation:
     """An established association; its caller releases or aborts it.
 
@@ -88,6 +94,7 @@ def associate(
         tls: for a peer that speaks TLS; its certificate is checked against the host of ``address``, as the context asks.
         extended_negotiation: user information items to propose beside the usual ones (PS3.7 Annex D.3.3).
         storage: where instances go that the peer sends over this association, in a C-GET.
+        reports: answers the N-EVENT-REPORTs that it sends, whenever something is read.
 
     Raises:
         BusyError: it rejects us for now.
@@ -97,7 +104,7 @@ def associate(
     where = f"{called_ae_title} at {address[0]}, port {address[1]}"
     connection = _connect(address, where, settings, deadlines, tls)
     sender = Sender(called_ae_title, ae.ae_title, connection.peer_address[0])
-    association = RequestedAssociation(ae, connection, settings, deadlines, sender, storage)
+    association = RequestedAssociation(ae, connection, settings, deadlines, sender, storage, reports)
     association.acceptor.ae_title = called_ae_title
     association.requestor.ae_title = ae.ae_title
     association.requestor.maximum_length = settings.maximum_pdu_bytes
@@ -123,7 +130,7 @@ class RequestedAssociation(Association):
     """pynetdicom's association as requestor, without its threads."""
 
     dul: _RequestorDUL
-    dimse: _RequestorDIMSE
+    dimse: PulledDIMSE
     messages: Answers
     agreements: Agreements | None = None
     fault = ""
@@ -137,8 +144,10 @@ class RequestedAssociation(Association):
         deadlines: Deadlines,
         sender: Sender,
         storage: Storage | None,
+        reports: Reports | None,
     ) -> None:
         super().__init__(ae, "requestor")
+        self.reports = reports
         self.sender = sender
         """The peer, as the sender of instances in a C-GET."""
         self.operations = storage
@@ -147,8 +156,8 @@ class RequestedAssociation(Association):
         self.requestor.address_info = AddressInformation(*connection.local_address)
         self.acceptor.address_info = AddressInformation(*connection.peer_address)
         self.dul = _RequestorDUL(self)
-        self.dimse = _RequestorDIMSE(self)
-        self.messages = Answers(cast("PulledAssociation", self))
+        self.dimse = PulledDIMSE(cast("PulledAssociation", self))
+        self.messages = Answers(self)
         self.acse_timeout = deadlines.associate_s
         self.dimse_timeout = deadlines.answer_s
         self.network_timeout = None
@@ -193,6 +202,27 @@ class RequestedAssociation(Association):
             self.connection.send(data)
         except (Gone, Violation):
             return False
+        return True
+
+    def answer_report(self, context_id: int, request: NormalizedRequest) -> None:
+        """Answer an N-EVENT-REPORT (PS3.7 Section 10.1.1)."""
+        try:
+            answer = self.reports(request) if self.reports else NormalizedAnswer(status.UNRECOGNIZED_OPERATION)
+        except Exception:  # a bug of ours; what it costs is told
+            log.exception("operation.failed", operation=str(request.kind), called_ae_title=self.acceptor.ae_title)
+            answer = NormalizedAnswer(status.PROCESSING_FAILURE)
+        command = normalized.response(request, answer)
+        ours = self.settings.maximum_pdu_bytes
+        maximum_length = min(self.acceptor.maximum_length or ours, ours)
+        self.connection.send(b"".join(pdus.fragmented(context_id, command, answer.dataset, maximum_length)))
+
+    def read_until(self, is_done: Callable[[], bool], timeout_s: float) -> bool:
+        """Whether ``is_done`` came true in time, by what the peer sent: a report."""
+        deadline = time.monotonic() + timeout_s
+        while not is_done():
+            if not self.is_established or (left_s := deadline - time.monotonic()) <= 0:
+                return False
+            self.dul.read(left_s)
         return True
 
     def has_ended(self) -> None:
@@ -280,29 +310,16 @@ class _RequestorDUL(PulledDUL):
         self._requested.has_ended()
 
 
-class _RequestorDIMSE(PulledDIMSE):
-    """Serves the reports that a peer sends while we wait for something else."""
-
-    def __init__(self, association: RequestedAssociation) -> None:
-        super().__init__(cast("PulledAssociation", association))
-        self._requested = association
-
-    def get_msg(self, block: bool = False) -> Any:  # noqa: FBT001, FBT002 - theirs
-        """The next message that is no N-EVENT-REPORT request."""
-        for _ in range(_MAX_REPORTS_AHEAD):
-            context_id, message = super().get_msg(block)
-            if not isinstance(message, N_EVENT_REPORT) or not message.is_valid_request:
-                return context_id, message
-            self._requested._serve_request(message, context_id)
-        return None, None
-
-
 class Answers(Messages):
-    """As requestor only the answers to `sending.store`, and what a C-GET brings, are read here; all else goes to pynetdicom."""
+    """As requestor only the answers to `sending.store`, reports and what a C-GET brings are read here, all else by pynetdicom."""
 
     store_response: Command | None = None
     is_storing = False
     """Whether a C-STORE is under way: sent in part, or not answered."""
+
+    def __init__(self, association: RequestedAssociation) -> None:
+        super().__init__(cast("PulledAssociation", association))
+        self._requested = association
 
     def _serve(self, command: Command) -> None:
         assert self._context_id is not None
@@ -316,8 +333,25 @@ class Answers(Messages):
         if field == commands.C_STORE_RQ and self._association.operations is not None:
             super()._serve(command)
             return
-        self._association.dimse.fragment(self._context_id, _WHOLE_COMMAND, bytes(self._command_bytes))
+        if field == normalized.N_EVENT_REPORT_RQ:
+            super()._serve(command)
+            return
+        self._requested.dimse.fragment(self._context_id, _WHOLE_COMMAND, bytes(self._command_bytes))
         if command.number(commands.COMMAND_DATASET_TYPE) == commands.NO_DATASET:
+            self._finish()
+
+    def _whole(self, command: Command, dataset: bytes) -> None:
+        """A report has come."""
+        assert self._context_id is not None
+        context_id, request = self._context_id, self._normalized_request(command, dataset)
+        self._finish()
+        self._requested.answer_report(context_id, request)
+
+    def _other_fragment(self, fragment: memoryview, *, is_last: bool) -> None:
+        assert self._context_id is not None
+        self._grow(len(fragment), self._requested.settings.maximum_message_mb)
+        self._requested.dimse.fragment(self._context_id, _LAST_OF_DATASET if is_last else 0, bytes(fragment))
+        if is_last:
             self._finish()
 
     def _is_ours(self, context_id: int) -> bool:  # noqa: ARG002

@@ -24,6 +24,8 @@ class UpperLayerSettings(Settings):
     """Time in s for a peer to take what the node sends."""
     idle_timeout_s: Seconds = 600.0
     """Time in s that an association may stand idle between messages."""
+    report_timeout_s: Seconds = 30.0
+    """Time in s for the answer to an N-EVENT-REPORT that goes over the peer's own association."""
     tls_handshake_timeout_s: Seconds = 15.0
     """Time in s for a TLS handshake."""
     maximum_dataset_mb: Annotated[int, Field(ge=1)] = 16384

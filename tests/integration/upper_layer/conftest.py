@@ -93,6 +93,7 @@ class Everybody:
     serve: Serve = lambda request, exchange: FinalAnswer(status.SUCCESS)
     answer: Normalized = lambda request: NormalizedAnswer(status.SUCCESS)
     """To a normalized request."""
+    asked: list[NormalizedRequest] = field(default_factory=list)
 
     def admit(self, request: AssociationRequest) -> Admitted:
         return Admitted(Sender(request.calling_ae_title, request.called_ae_title, request.address, None), self.endings)
@@ -119,6 +120,7 @@ class Everybody:
         return self.serve(request, exchange)
 
     def normalized(self, request: NormalizedRequest) -> NormalizedAnswer:
+        self.asked.append(request)
         return self.answer(request)
 
 

@@ -27,6 +27,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from dicomnode.errors import PeerError
 from dicomnode.upper_layer import UpperLayerSettings
+from dicomnode.upper_layer.operations import NormalizedAnswer, NormalizedRequest
 from dicomnode.upper_layer.requestor import Deadlines, RequestedAssociation, associate
 
 FIND = StudyRootQueryRetrieveInformationModelFind
@@ -193,11 +194,11 @@ def test_report_of_commitment_that_comes_before_the_answer_is_served(stock: Peer
         event.assoc.send_n_event_report(identifier(), 1, COMMITMENT, uid)
         return 0, None
 
-    def report(event: evt.Event) -> tuple[int, None]:
-        reported.append(event.event_type)
-        return 0, None
+    def report(request: NormalizedRequest) -> NormalizedAnswer:
+        reported.append(request.type_id or 0)
+        return NormalizedAnswer(0)
 
-    association = call(stock([(evt.EVT_N_ACTION, act)]), COMMITMENT, evt_handlers=[(evt.EVT_N_EVENT_REPORT, report)])
+    association = call(stock([(evt.EVT_N_ACTION, act)]), COMMITMENT, reports=report)
     assert association.send_n_action(identifier(), 1, COMMITMENT, "1.2.840.10008.1.20.1.1")[0].Status == 0
     assert reported == [1]
     association.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from factories import ct
 from pydicom import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.dsutils import encode
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation,
     SOPClassCommonExtendedNegotiation,
@@ -26,11 +29,14 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
+from dicomnode.upper_layer.operations import NormalizedAnswer, NormalizedRequest, Reporter
+
 FIND = StudyRootQueryRetrieveInformationModelFind
 GET = StudyRootQueryRetrieveInformationModelGet
 MOVE = StudyRootQueryRetrieveInformationModelMove
 MPPS = ModalityPerformedProcedureStep
 COMMITMENT = StorageCommitmentPushModel
+INSTANCE = "1.2.840.10008.1.20.1.1"
 
 
 def associate(port: int, *abstract_syntaxes: str, **options: Any) -> Association:
@@ -85,48 +91,127 @@ def test_instance_arrives_byte_for_byte(listen: Any) -> None:
 # -- N-services --------------------------------------------------------------------------------------------------------
 
 
-def test_normalized_services_reach_their_handlers(listen: Any) -> None:
-    steps: dict[str, Dataset] = {}
-
-    def on_create(event: evt.Event) -> tuple[int, Dataset]:
-        steps[event.request.AffectedSOPInstanceUID] = event.attribute_list
-        return 0, event.attribute_list
-
-    def on_set(event: evt.Event) -> tuple[int, Dataset]:
-        steps[event.request.RequestedSOPInstanceUID].update(event.modification_list)
-        return 0, event.modification_list
-
-    node = listen([(evt.EVT_N_CREATE, on_create), (evt.EVT_N_SET, on_set)])
+def test_normalized_requests_reach_their_service_as_they_came(listen: Any) -> None:
+    node = listen()
+    asked = node.operations.asked
     association = associate(node.port, MPPS)
-    uid = generate_uid()
-    status, _ = association.send_n_create(identifier(PerformedProcedureStepStatus="IN PROGRESS"), MPPS, uid)
-    assert status.Status == 0
-    status, _ = association.send_n_set(identifier(PerformedProcedureStepStatus="COMPLETED"), MPPS, uid)
-    assert status.Status == 0
+    created, changed = generate_uid(), generate_uid()
+    step = identifier(PerformedProcedureStepStatus="IN PROGRESS")
+    assert association.send_n_create(step, MPPS, created)[0].Status == 0
+    assert association.send_n_set(step, MPPS, changed)[0].Status == 0
+    assert association.send_n_get([Tag(0x0040, 0x0252), Tag(0x0008, 0x0060)], MPPS, changed)[0].Status == 0
+    assert association.send_n_action(step, 7, MPPS, changed)[0].Status == 0
+    assert association.send_n_delete(MPPS, changed).Status == 0
     association.release()
-    assert steps[uid].PerformedProcedureStepStatus == "COMPLETED"
+    assert [str(request.kind) for request in asked] == ["N-CREATE", "N-SET", "N-GET", "N-ACTION", "N-DELETE"]
+    assert {request.sop_class_uid for request in asked} == {MPPS}
+    assert [request.sop_instance_uid for request in asked] == [created, *[changed] * 4]
+    assert [bool(request.dataset) for request in asked] == [True, True, False, True, False]
+    assert asked[2].attributes == (0x00400252, 0x00080060)
+    assert [request.type_id for request in asked] == [None, None, None, 7, None]
 
 
-def test_action_is_answered_and_reported_over_the_same_association(listen: Any) -> None:
-    reported: list[str] = []
+def test_response_says_what_the_service_says(listen: Any) -> None:
+    node = listen()
+    heard: list[Dataset] = []
+    hear = (evt.EVT_DIMSE_RECV, lambda event: heard.append(event.message.command_set))
+    association = associate(node.port, MPPS, evt_handlers=[hear])
+    uid = generate_uid()
+    node.operations.answer = lambda _: NormalizedAnswer(0x0110, comment="x" * 80, error_id=0xA710)
+    answered, _ = association.send_n_set(identifier(), MPPS, uid)
+    assert (answered.Status, answered.ErrorComment, answered.ErrorID) == (0x0110, "x" * 64, 0xA710)
+    node.operations.answer = lambda _: NormalizedAnswer(0x0120, offending_elements=(0x00400253,), comment="not told")
+    association.send_n_create(identifier(), MPPS, uid)
+    assert (heard[-1].Status, heard[-1].AttributeIdentifierList) == (0x0120, 0x00400253)
+    assert "ErrorComment" not in heard[-1]  # this status has none (PS3.7 Annex C)
+    assigned = generate_uid()
+    node.operations.answer = lambda _: NormalizedAnswer(0, sop_instance_uid=assigned)
+    association.send_n_create(identifier(), MPPS, None)
+    assert heard[-1].AffectedSOPInstanceUID == assigned
+    node.operations.answer = lambda request: NormalizedAnswer(0, dataset=step)
+    step = encode(identifier(PerformedProcedureStepStatus="COMPLETED"), is_implicit_vr=False, is_little_endian=True)
+    _, got = association.send_n_get([Tag(0x0040, 0x0252)], MPPS, uid)
+    assert got.PerformedProcedureStepStatus == "COMPLETED"
+    association.release()
 
-    def on_action(event: evt.Event) -> tuple[int, None]:
-        assert event.action_type == 1
-        return 0, None
+
+def test_service_that_fails_costs_its_operation_only(listen: Any) -> None:
+    node = listen()
+    association = associate(node.port, MPPS)
+
+    def fail(request: NormalizedRequest) -> NormalizedAnswer:
+        raise ValueError(request.kind)
+
+    node.operations.answer = fail
+    assert association.send_n_delete(MPPS, generate_uid()).Status == 0x0110
+    node.operations.answer = lambda _: NormalizedAnswer(0)
+    assert association.send_n_delete(MPPS, generate_uid()).Status == 0
+    association.release()
+
+
+def test_report_follows_its_answer_over_the_same_association(listen: Any) -> None:
+    reported: list[tuple[int, str]] = []
+    answered: list[int | None] = []
+    uid = generate_uid()
+    information = encode(identifier(TransactionUID=uid), is_implicit_vr=False, is_little_endian=True)
 
     def on_report(event: evt.Event) -> tuple[int, None]:
-        reported.append(event.event_information.TransactionUID)
-        return 0, None
+        reported.append((event.event_type, event.event_information.TransactionUID))
+        return 0x0112, None
 
-    node = listen([(evt.EVT_N_ACTION, on_action), (evt.EVT_N_EVENT_REPORT, on_report)])
-    association = associate(node.port, COMMITMENT)
-    uid = generate_uid()
-    status, _ = association.send_n_action(identifier(TransactionUID=uid), 1, COMMITMENT, "1.2.840.10008.1.20.1.1")
+    node = listen()
+    node.operations.answer = lambda _: NormalizedAnswer(
+        0, afterwards=lambda reporter: answered.append(reporter.report(COMMITMENT, INSTANCE, 2, information))
+    )
+    association = associate(node.port, COMMITMENT, Verification, evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_report)])
+    status, _ = association.send_n_action(identifier(TransactionUID=uid), 1, COMMITMENT, INSTANCE)
     assert status.Status == 0
-    status, _ = association.send_n_event_report(identifier(TransactionUID=uid), 1, COMMITMENT, "1.2.840.10008.1.20.1.1")
-    assert status.Status == 0
+    wait_for(lambda: answered)
+    assert (reported, answered) == ([(2, uid)], [0x0112])
+    assert association.send_c_echo().Status == 0
     association.release()
-    assert reported == [uid]
+
+
+def test_reporter_of_a_peer_that_left_says_so(listen: Any) -> None:
+    answered: list[int | None] = []
+    left = threading.Event()
+
+    def report(reporter: Reporter) -> None:
+        left.wait(10)
+        answered.append(reporter.report(COMMITMENT, INSTANCE, 1, b""))
+        answered.append(reporter.report(COMMITMENT, INSTANCE, 1, b""))
+
+    node = listen()
+    node.operations.answer = lambda _: NormalizedAnswer(0, afterwards=report)
+    association = associate(node.port, COMMITMENT)
+    association.send_n_action(identifier(), 1, COMMITMENT, INSTANCE)
+    association.abort()
+    left.set()
+    wait_for(lambda: len(answered) > 1)
+    assert answered == [None, None]
+    wait_for(lambda: node.acceptor.associations == 0)
+
+
+def test_report_of_a_peer_that_is_scp_reaches_its_service(listen: Any) -> None:
+    node = listen()
+    association = associate(node.port, COMMITMENT, ext_neg=[build_role(COMMITMENT, scp_role=True)])
+    status, _ = association.send_n_event_report(identifier(TransactionUID="1.2"), 1, COMMITMENT, INSTANCE)
+    assert status.Status == 0
+    assert [(str(request.kind), request.type_id) for request in node.operations.asked] == [("N-EVENT-REPORT", 1)]
+    association.accepted_contexts[0]._as_scu = True  # what was not agreed on
+    status, _ = association.send_n_action(identifier(TransactionUID="1.2"), 1, COMMITMENT, INSTANCE)
+    assert status.Status == 0x0211  # it wanted to be SCP only
+    association.release()
+
+
+def test_request_of_another_class_than_its_context_is_refused(listen: Any) -> None:
+    node = listen()
+    association = associate(node.port, MPPS)
+    answered, _ = association.send_n_set(identifier(), MPPS, generate_uid(), meta_uid=MPPS)
+    assert answered.Status == 0
+    answered, _ = association.send_n_set(identifier(), COMMITMENT, generate_uid(), meta_uid=MPPS)
+    assert answered.Status == 0x0118
+    association.release()
 
 
 # -- extended negotiation ------------------------------------------------------------------------------------------------

@@ -19,6 +19,10 @@ from pydicom.uid import (
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     _STORAGE_CLASSES,
     BasicFilmSession,
+    ModalityPerformedProcedureStep,
+    ModalityPerformedProcedureStepNotification,
+    ModalityPerformedProcedureStepRetrieve,
+    StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
 )
@@ -40,8 +44,8 @@ def test_supports_retired_storage_classes(uid: str) -> None:
     assert DEFAULT.supports(uid)
 
 
-@pytest.mark.parametrize("uid", [BasicFilmSession, MediaStorageDirectoryStorage, "1.2.840.10008.1.20.1"])
-def test_does_not_support_what_is_no_storage_class(uid: str) -> None:
+@pytest.mark.parametrize("uid", [BasicFilmSession, MediaStorageDirectoryStorage, "1.2.840.10008.5.1.4.33"])
+def test_does_not_support_what_it_does_not_serve(uid: str) -> None:
     assert not DEFAULT.supports(uid)
 
 
@@ -141,3 +145,17 @@ def test_who_forgets_his_roles_receives_by_get_if_that_is_wanted(
     policy = ContextPolicy(PresentationContextSettings(lenient_get_roles=lenient))
     assert policy.assumed_roles(CTImageStorage, frozenset({CTImageStorage, beside})) == roles
     assert policy.assumed_roles(beside, frozenset({CTImageStorage, beside})) == (True, False)
+
+
+def test_normalized_classes_are_supported_in_plain_encodings_only() -> None:
+    for uid in (ModalityPerformedProcedureStep, ModalityPerformedProcedureStepRetrieve, StorageCommitmentPushModel):
+        assert DEFAULT.supports(uid)
+        assert DEFAULT.choose(uid, [ImplicitVRLittleEndian, ExplicitVRLittleEndian]) == ExplicitVRLittleEndian
+        assert DEFAULT.choose(uid, [JPEG2000Lossless, DeflatedExplicitVRLittleEndian]) is None
+    assert not DEFAULT.supports(ModalityPerformedProcedureStepNotification)
+
+
+def test_only_the_scp_of_storage_commitment_may_call_us() -> None:
+    assert DEFAULT.roles(StorageCommitmentPushModel, frozenset()) == (True, True)
+    assert DEFAULT.roles(ModalityPerformedProcedureStep, frozenset()) == (True, False)
+    assert DEFAULT.assumed_roles(StorageCommitmentPushModel, frozenset()) == (True, False)
