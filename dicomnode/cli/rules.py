@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from dicomnode.cli import Failed, configuration, table
+from dicomnode.cli import Failed, configuration, rule_changes, table
+from dicomnode.cli.instants import since
 from dicomnode.config import Config
+from dicomnode.errors import DataFolderError
+from dicomnode.index import Fired
 from dicomnode.qa.core import FOUND_BY_THE_INDEX
 from dicomnode.qa.language import Mode, RuleSet, RuleText, compile_rules
 from dicomnode.qa.language.schema import json_schema
@@ -23,14 +27,20 @@ from dicomnode.settings.yaml_text import read_yaml
 
 @click.group()
 def rules() -> None:
-    """List and explain the rules that instances are judged by, and test a site's own.
+    """List and explain the rules that instances are judged by, test a site's own, and see what a draft would change.
 
     \b
     dicomnode rules list
     dicomnode rules explain patient.id
     dicomnode rules test site.yaml
+    dicomnode rules diff site.yaml draft.yaml
+    dicomnode rules replay draft.yaml --since 7d
     dicomnode rules schema
     """
+
+
+rules.add_command(rule_changes.diff)
+rules.add_command(rule_changes.replay_)
 
 
 @rules.command()
@@ -88,21 +98,26 @@ def list_(*, as_json: bool, config_path: Path | None) -> None:
 
 @rules.command()
 @click.argument("rule")
+@click.option(
+    "--since", "moment", metavar="TIME", default="7d", show_default=True, callback=since, help="How far to look back."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @configuration.option
-def explain(rule: str, *, as_json: bool, config_path: Path | None) -> None:
-    """Say what RULE finds, how it judges here, and where it is written that it must be so.
+def explain(rule: str, *, moment: datetime, as_json: bool, config_path: Path | None) -> None:
+    """Say what RULE finds, how it judges here, where it is written that it must be so, and how often it found something.
 
     \b
-    dicomnode rules explain pixel.size
+    dicomnode rules explain pixel.size --since 30d
     """
-    known = {one.id: one for one in _known(configuration.read(config_path))}
+    config = configuration.read(config_path)
+    known = {one.id: one for one in _known(config)}
     if rule not in known:
         meant = nearest(rule, known)
         raise Failed(f"no rule has the id {rule}" + (f"; did you mean {meant}?" if meant else ""))
     one = known[rule]
+    fired = _fired(config, rule, moment)
     if as_json:
-        click.echo(json.dumps(one.as_json()))
+        click.echo(json.dumps(one.as_json() | {"fired": _fired_as_object(fired)}))
         return
     click.echo(f"{one.id}: {one.text}")
     click.echo(
@@ -113,6 +128,25 @@ def explain(rule: str, *, as_json: bool, config_path: Path | None) -> None:
     for override in one.overrides:
         click.echo(f"in profile {override}")
     click.echo(f"reference: {one.reference or 'none'}")
+    if fired is not None:
+        last = f", last in one that came {table.instant(fired.last_at)}" if fired.last_at else ""
+        click.echo(f"found in {fired.found} of {fired.instances} instances since {table.instant(moment)}{last}")
+
+
+def _fired(config: Config, rule: str, moment: datetime) -> Fired | None:
+    """How often it found something here; None where no node has run."""
+    try:
+        with configuration.open_index(config) as index:
+            return index.receptions.fired(rule, moment)
+    except DataFolderError:
+        return None
+
+
+def _fired_as_object(fired: Fired | None) -> dict[str, object] | None:
+    if fired is None:
+        return None
+    last = fired.last_at.isoformat() if fired.last_at else None
+    return {"instances": fired.instances, "found": fired.found, "last_at": last}
 
 
 @dataclass(frozen=True, slots=True)

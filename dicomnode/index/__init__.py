@@ -5,6 +5,7 @@ from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
 from dicomnode.index.preparation import PrepareReport
 from dicomnode.index.quarantine import Quarantine, QuarantineEntry
+from dicomnode.index.receptions import Fired, ReceivedRow
 from dicomnode.index.removal import Holding, RemovedInstance, Scope
 from dicomnode.index.selection import StoredInstance
 from dicomnode.index.series import SeriesRow
@@ -16,6 +17,7 @@ __all__ = [
     "Added",
     "Durability",
     "Existing",
+    "Fired",
     "Found",
     "Holding",
     "Index",
@@ -28,6 +30,7 @@ __all__ = [
     "Put",
     "Quarantine",
     "QuarantineEntry",
+    "ReceivedRow",
     "RemovedInstance",
     "Scope",
     "SeriesRow",

@@ -16,6 +16,7 @@ from dicomnode.index.instances import Instances
 from dicomnode.index.places import Places
 from dicomnode.index.preparation import PrepareReport, prepare
 from dicomnode.index.quarantine import Quarantine
+from dicomnode.index.receptions import Receptions
 from dicomnode.index.refilling import Refilling
 from dicomnode.index.refusals import Refusals
 from dicomnode.index.removal import Removal
@@ -69,8 +70,9 @@ class Index:
     """What the node holds, for all threads of one process; it is opened with its first use.
 
     ``kept`` are the attributes that it keeps, by level; ``instances`` takes instances in and finds them; ``quarantine`` is the work
-    list of those that are held back, ``refusals`` the records of those that were not kept; ``removal`` takes accepted ones out;
-    ``refilling`` adds attributes to those that are here. ``worklist`` has the Scheduled Procedure Steps.
+    list of those that are held back, ``refusals`` the records of those that were not kept, ``receptions`` what came and how it was
+    judged; ``removal`` takes accepted ones out; ``refilling`` adds attributes to those that are here;
+    ``worklist`` has the Scheduled Procedure Steps.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
@@ -83,6 +85,7 @@ class Index:
         self._writer = Writer(self._lock, self._connections, settings, durability)
         self.instances = Instances(self._connections, self._writer)
         self.quarantine = Quarantine(self._connections, self._writer)
+        self.receptions = Receptions(self._connections)
         self.refilling = Refilling(self._connections, self._writer)
         self.refusals = Refusals(self._connections, self._writer, settings)
         self.removal = Removal(self._connections, self._writer)
