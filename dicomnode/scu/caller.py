@@ -16,7 +16,7 @@ from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_
 from dicomnode.scu.association import open_association
 from dicomnode.scu.settings import ScuSettings
 from dicomnode.upper_layer.operations import Storage
-from dicomnode.upper_layer.requestor import RequestedAssociation
+from dicomnode.upper_layer.requestor import Reports, RequestedAssociation
 
 UNCOMPRESSED: Final = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]
 """In which Identifiers are written; the latter has to be among them (PS3.5 Section 10.1)."""
@@ -44,6 +44,7 @@ class Caller:
         *,
         extended_negotiation: Sequence[Any] = (),
         storage: Storage | None = None,
+        reports: Reports | None = None,
     ) -> Iterator[RequestedAssociation]:
         """An association for the block; it is released after it, or aborted when the block is left in the middle of an answer.
 
@@ -58,6 +59,7 @@ class Caller:
             settings=self.settings,
             extended_negotiation=extended_negotiation,
             storage=storage,
+            reports=reports,
         )
         try:
             yield association
