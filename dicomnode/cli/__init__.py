@@ -25,6 +25,7 @@ COMMANDS = {
     "studies": "List the studies that the node holds.",
     "quarantine": "Show, correct, release and discard what was held back.",
     "check": "Judge files as on reception, and keep nothing.",
+    "qa": "Report on the quality of what was received.",
     "rules": "List and explain the rules, and test your own.",
     "import": "Take files in: a folder, a disk, another archive's files.",
     "reindex": "Add attributes that the index keeps since lately to what is stored already.",
