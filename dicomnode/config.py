@@ -34,6 +34,7 @@ from dicomnode.scu.settings import ScuSettings
 from dicomnode.services.query import QuerySettings
 from dicomnode.services.retrieve import RetrieveSettings
 from dicomnode.services.storage import ReceptionSettings
+from dicomnode.services.worklist_query import WorklistSettings
 from dicomnode.settings import Settings
 from dicomnode.settings.document import Document, KeyPath
 from dicomnode.settings.environment import override
@@ -107,6 +108,7 @@ class Config(Settings):
     qa: QaSettings = QaSettings()
     query: QuerySettings = QuerySettings()
     retrieve: RetrieveSettings = RetrieveSettings()
+    worklist: WorklistSettings = WorklistSettings()
     upper_layer: UpperLayerSettings = UpperLayerSettings()
     scu: ScuSettings = ScuSettings()
     files: FilesSettings = FilesSettings()

@@ -31,9 +31,11 @@ from dicomnode.scp.presentation_contexts import ContextPolicy
 from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
+from dicomnode.scp.worklist import WorklistSCP
 from dicomnode.services.query import Query
 from dicomnode.services.retrieve import Retrieve
 from dicomnode.services.storage import Storage
+from dicomnode.services.worklist_query import WorklistQuery
 from dicomnode.supervisor import (
     ServiceManager,
     Signals,
@@ -203,6 +205,7 @@ def application_entity(config: Config, files: Files, index: Index, place: Place)
             ),
             peers,
         ),
+        worklist=WorklistSCP(WorklistQuery(index, config.worklist), peers),
         normalized={},
     )
 

@@ -103,6 +103,11 @@ class CharacterSet:
     codec: str
     known: bool
 
+    @property
+    def label(self) -> str:
+        """The value of Specific Character Set; empty for the default repertoire, which needs none (PS3.3 Section C.12.1.1.2)."""
+        return "\\".join(self.terms) if any(term not in _DEFAULT_TERMS for term in self.terms) else ""
+
     def decode(self, value: bytes, *, is_name: bool = False) -> str:
         """``value`` as text; bytes that mean nothing in this set become U+FFFD. Never raises.
 

@@ -52,6 +52,14 @@ class Encoding:
         """
         return b"".join(self.text(tag, dictionary_vr(tag), elements[tag] or "") for tag in sorted(elements))
 
+    def json_dataset(self, attributes: Mapping[str, Any]) -> bytes:
+        """The data set that DICOM JSON says (PS3.18 Annex F).
+
+        Raises:
+            InexpressibleError: a character is not in the character set.
+        """
+        return b"".join(self._attribute(int(tag, 16), attributes[tag]) for tag in sorted(attributes))
+
     def text(self, tag: int, vr: bytes, value: str) -> bytes:
         """An element from its value as text.
 
@@ -117,8 +125,7 @@ class Encoding:
     # -- sequences ----------------------------------------------------------------------------------------------------
 
     def _item(self, item: Mapping[str, Any]) -> bytes:
-        elements = b"".join(self._attribute(int(tag, 16), item[tag]) for tag in sorted(item))
-        return self.element(_ITEM, b"", elements)
+        return self.element(_ITEM, b"", self.json_dataset(item))
 
     def _attribute(self, tag: int, attribute: Mapping[str, Any]) -> bytes:
         """An element from a DICOM JSON attribute."""

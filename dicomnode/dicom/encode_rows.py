@@ -26,16 +26,16 @@ Shape = tuple[tuple[int, "Shape"], ...]
 """Tags, each with the shape of its items: what is wanted of a sequence's items; nothing means all of it."""
 
 
-def _shaped(item: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+def shaped(item: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     """What is wanted of an item; what it has not is there without a value (PS3.4 Section C.2.2.2.6)."""
-    shaped: dict[str, Any] = {}
+    wanted: dict[str, Any] = {}
     for tag, inner in shape:
         name = f"{tag:08X}"
         attribute = item.get(name) or {"vr": dictionary_vr(tag).decode("ascii")}
         if inner and attribute["vr"] == "SQ":
-            attribute = {"vr": "SQ", "Value": [_shaped(one, inner) for one in attribute.get("Value", [])]}
-        shaped[name] = attribute
-    return shaped
+            attribute = {"vr": "SQ", "Value": [shaped(one, inner) for one in attribute.get("Value", [])]}
+        wanted[name] = attribute
+    return wanted
 
 
 class RowEncoder:
@@ -162,7 +162,7 @@ class _Elements(dict[str, str | None]):
 
     def _made(self, value: str) -> str | None:
         if value and self._shape and self._vr == b"SQ":
-            value = json.dumps([_shaped(item, self._shape) for item in json.loads(value)])
+            value = json.dumps([shaped(item, self._shape) for item in json.loads(value)])
         try:
             return self._before + self._encoding.text(self._tag, self._vr, value).decode("latin_1")
         except InexpressibleError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydicom import config as pydicom_config
-from pydicom.datadict import dictionary_has_tag, dictionary_keyword
+from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VM
 from pydicom.valuerep import validate_value
 
 from dicomnode.dicom.query.temporal import comparable_date, comparable_time, date_interval, time_interval
@@ -58,6 +58,8 @@ def _attribute(
         items = [dict(normalised(item, problems, depth + 1)) for item in values]
         if items := [item for item in items if item]:
             yield hex_name(tag), {"vr": "SQ", "Value": items}
+    elif len(values) > 1 and dictionary_has_tag(tag) and dictionary_VM(tag) == "1":
+        problems.append(f"{attribute_name(tag)} has more than one value")
     elif values:
         values = [_value(vr, value) for value in values]
         if any(value is not None and not _is_valid(vr, value) for value in values):

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 
 from dicomnode.dicom.character_sets import character_set
+from dicomnode.dicom.step_status import WAITING, StepStatus
 from dicomnode.settings import Settings
 
 AE_TITLE_LENGTH = 16
@@ -56,6 +57,15 @@ class Permission(StrEnum):
     WORKLIST = "worklist"
     MPPS = "mpps"
     COMMITMENT = "commitment"
+
+
+class OwnEntries(StrEnum):
+    """When a device is shown nothing but the worklist entries that are scheduled for its own AE title."""
+
+    NEVER = "never"
+    UNLESS_ASKED = "unless-asked"
+    """Unless its query names a Scheduled Station AE Title."""
+    ALWAYS = "always"
 
 
 class Compression(StrEnum):
@@ -122,6 +132,13 @@ class PeerSettings(Settings):
     """Whether an instance is transcoded when the peer does not take the transfer syntax that it is stored in; if not, it fails."""
     compress: Compression | None = None
     """What uncompressed images are compressed to, without loss, when the peer takes that; null: they are not."""
+    worklist_own_entries: OwnEntries = OwnEntries.NEVER
+    """Whether it is shown only what is scheduled for the AE title it calls itself by: never, unless-asked (when its query names no
+    Scheduled Station AE Title), always."""
+    worklist_statuses: tuple[StepStatus, ...] = WAITING
+    """Scheduled Procedure Step Statuses of the worklist entries that it is shown."""
+    worklist_limit: Annotated[int, Field(ge=0)] = 0
+    """Worklist entries that it is shown at most, the earliest first, for a device that has no room for more; 0 for all."""
     description: str = ""
     """For people: room, maker, telephone number."""
 

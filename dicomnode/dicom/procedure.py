@@ -10,11 +10,11 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any, Final
 
 from dicomnode.dicom.json_form import Json, attribute_name, hex_name, normalised
 from dicomnode.dicom.query.matching import attribute_text
+from dicomnode.dicom.step_status import StepStatus
 from dicomnode.dicom.worklist_attributes import (
     ACCESSION_NUMBER,
     ISSUER_OF_PATIENT_ID,
@@ -38,27 +38,11 @@ from dicomnode.dicom.worklist_attributes import (
 )
 from dicomnode.errors import WorklistError
 
+__all__ = ["StepStatus", "WorklistEntry", "new_uid", "steps_of"]
+
 _LONGEST_ENTRY: Final = 64 << 10
 """Characters of an entry as JSON; real ones have some thousand."""
 _MOST_STATIONS: Final = 64
-
-
-class StepStatus(StrEnum):
-    """Scheduled Procedure Step Status (0040,0020) (PS3.3 Section C.4.10); the last three are the node's own."""
-
-    SCHEDULED = "SCHEDULED"
-    ARRIVED = "ARRIVED"
-    READY = "READY"
-    STARTED = "STARTED"
-    DEPARTED = "DEPARTED"
-    CANCELED = "CANCELED"
-    DISCONTINUED = "DISCONTINUED"
-    COMPLETED = "COMPLETED"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing more is done for the step."""
-        return self in (StepStatus.CANCELED, StepStatus.DISCONTINUED, StepStatus.COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,15 @@ from dicomnode.index.series import SeriesRow
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow
 from dicomnode.index.worklist import ListedEntry, Put, StepKey, Worklist, WorklistFilter, WorklistRecord
+from dicomnode.index.worklist_finding import Explanation, NearMiss, WorklistView
+from dicomnode.index.worklist_queries import AnsweredQuery
 
 __all__ = [
     "Added",
+    "AnsweredQuery",
     "Durability",
     "Existing",
+    "Explanation",
     "Fired",
     "Found",
     "Holding",
@@ -24,6 +28,7 @@ __all__ = [
     "IndexSettings",
     "Instances",
     "ListedEntry",
+    "NearMiss",
     "OnConflict",
     "Outcome",
     "PrepareReport",
@@ -42,4 +47,5 @@ __all__ = [
     "Worklist",
     "WorklistFilter",
     "WorklistRecord",
+    "WorklistView",
 ]

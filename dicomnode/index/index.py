@@ -26,6 +26,7 @@ from dicomnode.index.series import SeriesRow, series_of
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow, studies
 from dicomnode.index.worklist import Worklist
+from dicomnode.index.worklist_queries import WorklistQueries
 from dicomnode.index.writer import Writer
 from dicomnode.index.writers_lock import WritersLock
 
@@ -72,7 +73,8 @@ class Index:
     ``kept`` are the attributes that it keeps, by level; ``instances`` takes instances in and finds them; ``quarantine`` is the work
     list of those that are held back, ``refusals`` the records of those that were not kept, ``receptions`` what came and how it was
     judged; ``removal`` takes accepted ones out; ``refilling`` adds attributes to those that are here;
-    ``worklist`` has the Scheduled Procedure Steps.
+    ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was
+    asked of them.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
@@ -90,6 +92,7 @@ class Index:
         self.refusals = Refusals(self._connections, self._writer, settings)
         self.removal = Removal(self._connections, self._writer)
         self.worklist = Worklist(self._connections, self._writer)
+        self.worklist_queries = WorklistQueries(self._connections, self._writer)
 
     def prepare(self) -> PrepareReport:
         """Make the database, or bring an older one to this version's tables after a back-up; one process, before the others.

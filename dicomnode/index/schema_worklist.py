@@ -88,6 +88,9 @@ class WorklistQuery(Model):
     """The statuses that the peer is shown, joined by backslashes."""
     matches = IntegerField()
     status = IntegerField()
+    """Of the final response."""
+    reason = TextField()
+    """Why it failed; empty when it did not."""
 
     class Meta:
         table_name = "worklist_query"

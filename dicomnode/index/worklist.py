@@ -15,12 +15,14 @@ from typing import Any, Final, NamedTuple
 
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
 from dicomnode.dicom.query.person_name import name_groups
+from dicomnode.dicom.query.worklist import WorklistIdentifier
 from dicomnode.dicom.worklist_attributes import PERFORMING_PHYSICIAN, START_DATE, START_TIME
 from dicomnode.errors import UnknownStepError
 from dicomnode.index.database import Connections
 from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.schema import insert_into
 from dicomnode.index.schema_worklist import WorklistEvent, WorklistStation, WorklistStep
+from dicomnode.index.worklist_finding import WorklistView, find_entries
 from dicomnode.index.writer import Writer
 
 _PAGE: Final = 500
@@ -155,6 +157,10 @@ class Worklist:
             return outcomes
 
         return self._writer.run(work)
+
+    def find(self, identifier: WorklistIdentifier, view: WorklistView) -> Iterator[list[WorklistEntry]]:
+        """The entries that match a query, by their start; read page by page, the first one small."""
+        return find_entries(self._connections, identifier, view)
 
     def entry(self, study_instance_uid: str, step_id: str) -> WorklistEntry | None:
         """The entry of a step; None when there is none."""

@@ -13,11 +13,13 @@ from enum import StrEnum
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import StoreAnswer, StoreRequest
 from dicomnode.dicom.peer import Sender
+from dicomnode.dicom.sop_class import MODALITY_WORKLIST_FIND
 from dicomnode.limits import LimitReached, LimitSettings, Place, Slot
 from dicomnode.scp.known_peers import KnownPeers, Match
 from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
+from dicomnode.scp.worklist import WorklistSCP
 from dicomnode.upper_layer.operations import (
     AssociationRequest,
     DataSink,
@@ -74,6 +76,7 @@ class ApplicationEntity:
         storage: StorageSCP,
         query: QuerySCP,
         retrieve: RetrieveSCP,
+        worklist: WorklistSCP,
         normalized: NormalizedServices,
     ) -> None:
         self._ae_titles = ae_titles
@@ -84,6 +87,7 @@ class ApplicationEntity:
         self._storage = storage
         self._query = query
         self._retrieve = retrieve
+        self._worklist = worklist
         self._normalized = normalized
         self._normalized_classes = frozenset(sop_class_uid for _, sop_class_uid in normalized)
 
@@ -118,6 +122,8 @@ class ApplicationEntity:
 
     def find(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:
         """C-FIND (PS3.7 Section 9.1.2)."""
+        if request.sop_class_uid == MODALITY_WORKLIST_FIND:
+            return self._worklist.find(request, exchange)
         return self._query.find(request, exchange)
 
     def move(self, request: IdentifierRequest, exchange: Exchange) -> FinalAnswer:

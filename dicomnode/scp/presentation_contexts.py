@@ -10,6 +10,7 @@ from dicomnode.dicom.query.model import Operation, model_of
 from dicomnode.dicom.sop_class import (
     MODALITY_PERFORMED_PROCEDURE_STEP,
     MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE,
+    MODALITY_WORKLIST_FIND,
     STORAGE_COMMITMENT_PUSH_MODEL,
     VERIFICATION,
     is_standard_storage,
@@ -93,7 +94,7 @@ class ContextPolicy:
     def supports(self, abstract_syntax: str) -> bool:
         """Whether the node serves this SOP Class."""
         return (
-            abstract_syntax == VERIFICATION
+            abstract_syntax in (VERIFICATION, MODALITY_WORKLIST_FIND)
             or abstract_syntax in _NORMALIZED
             or model_of(abstract_syntax) is not None
             or self._stores(abstract_syntax)

@@ -130,9 +130,9 @@ def _encoder(
 
 
 def _labelled(constants: Mapping[int, str], chosen: CharacterSet) -> Iterator[tuple[int, str]]:
-    """The constants, with Specific Character Set unless it is the default repertoire (PS3.3 Section C.12.1.1.2)."""
-    if any(term not in ("", "ISO_IR 6", "ISO 2022 IR 6") for term in chosen.terms):
-        yield _SPECIFIC_CHARACTER_SET, "\\".join(chosen.terms)
+    """The constants, with Specific Character Set where one is needed."""
+    if chosen.label:
+        yield _SPECIFIC_CHARACTER_SET, chosen.label
     yield from constants.items()
 
 
@@ -144,8 +144,9 @@ def _unique_keys_above(identifier: Identifier) -> set[int]:
 def _shape(keys: Mapping[int, Key], tags: Collection[int]) -> Shape:
     """What is wanted of the items of sequences: as with every data set, what the request names (PS3.4 Section C.2.2.2.6)."""
     asked = ((tag, key.items) for tag in tags if (key := keys.get(tag)) is not None and key.items)
-    return tuple((tag, _item_shape(item)) for tag, (item, *_) in asked)
+    return tuple((tag, item_shape(item)) for tag, (item, *_) in asked)
 
 
-def _item_shape(item: Mapping[int, Key]) -> Shape:
-    return tuple((tag, _item_shape(key.items[0]) if key.items else ()) for tag, key in item.items())
+def item_shape(item: Mapping[int, Key]) -> Shape:
+    """What is wanted of an item: nothing means all of it."""
+    return tuple((tag, item_shape(key.items[0]) if key.items else ()) for tag, key in item.items())

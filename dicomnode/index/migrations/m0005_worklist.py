@@ -12,7 +12,8 @@ CREATE INDEX "worklistevent_study_instance_uid_step_id" ON "worklist_event" ("st
 CREATE TABLE "worklist_file" ("name" TEXT NOT NULL PRIMARY KEY, "modified_ns" INTEGER NOT NULL, "size_bytes" INTEGER NOT NULL,
     "problem" TEXT NOT NULL);
 CREATE TABLE "worklist_query" ("id" INTEGER NOT NULL PRIMARY KEY, "at" INTEGER NOT NULL, "calling_ae_title" TEXT NOT NULL,
-    "peer" TEXT, "keys" TEXT NOT NULL, "shown" TEXT NOT NULL, "matches" INTEGER NOT NULL, "status" INTEGER NOT NULL);
+    "peer" TEXT, "keys" TEXT NOT NULL, "shown" TEXT NOT NULL, "matches" INTEGER NOT NULL, "status" INTEGER NOT NULL,
+    "reason" TEXT NOT NULL);
 CREATE INDEX "worklistquery_calling_ae_title_at" ON "worklist_query" ("calling_ae_title", "at");
 CREATE INDEX "worklistquery_at" ON "worklist_query" ("at");
 CREATE TABLE "worklist_step" ("id" INTEGER NOT NULL PRIMARY KEY, "study_instance_uid" TEXT NOT NULL, "step_id" TEXT NOT NULL,

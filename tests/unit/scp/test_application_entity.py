@@ -13,6 +13,7 @@ from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
+from dicomnode.scp.worklist import WorklistSCP
 from dicomnode.upper_layer.operations import AssociationRequest, Ending, Rejection
 
 
@@ -32,6 +33,7 @@ def entity(
         storage=StorageSCP(None, known),  # type: ignore[arg-type]  # nothing is stored here
         query=QuerySCP(None, known),  # type: ignore[arg-type]  # nor looked for
         retrieve=RetrieveSCP(None, known),  # type: ignore[arg-type]  # nor sent
+        worklist=WorklistSCP(None, known),  # type: ignore[arg-type]  # nor scheduled
         normalized={},
     )
 

@@ -1,0 +1,174 @@
+"""The worklist as Identifiers of C-FIND responses (PS3.4 Section K.4.1.1.3).
+
+A response has what was asked for as far as the node supports it: what is unknown is there without a value, a sequence that is
+unknown without an item. Its character set is chosen as with other queries (`dicomnode.services.query`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+from pydantic import Field
+
+from dicomnode.dicom import status
+from dicomnode.dicom.character_sets import CharacterSet, character_set
+from dicomnode.dicom.encode import Encoding, InexpressibleError
+from dicomnode.dicom.encode_rows import shaped
+from dicomnode.dicom.json_form import hex_name
+from dicomnode.dicom.peer import OwnEntries, PeerSettings, Sender
+from dicomnode.dicom.procedure import WorklistEntry
+from dicomnode.dicom.query.worklist import WorklistIdentifier
+from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
+from dicomnode.dicom.step_status import WAITING
+from dicomnode.dicom.worklist_attributes import (
+    SCHEDULED_PROCEDURE_STEP_SEQUENCE,
+    SCHEDULED_STATION_AE_TITLE,
+    STEP,
+)
+from dicomnode.errors import IndexUnavailableError, TooManyMatchesError
+from dicomnode.index import AnsweredQuery, Index, WorklistView
+from dicomnode.services.query import Matches, item_shape
+from dicomnode.settings import Settings
+
+log = structlog.get_logger()
+
+_UTF8: Final = character_set("ISO_IR 192")
+_STEP: Final = hex_name(SCHEDULED_PROCEDURE_STEP_SEQUENCE)
+_BLANK_STEP: Final = shaped({}, tuple((tag, ()) for tag, kind in STEP.items() if kind != "3"))
+"""What is returned of a step of which all is asked for, whether it is known or not (PS3.4 Section K.2.2.1.2)."""
+
+
+class WorklistSettings(Settings):
+    """The worklist, and how queries of it are answered."""
+
+    folder: Path | None = None
+    """A folder of worklist files (``*.wl``), as wlmscpfs and Orthanc have them, maybe in subfolders: the worklist follows them.
+    null for none."""
+    folder_interval_s: Annotated[float, Field(ge=1)] = 10.0
+    """Time in s after which that folder is looked at again."""
+    maximum_matches: Annotated[int, Field(ge=0)] = 0
+    """Entries that one query may get; past them it fails (0xA700). 0 for no limit."""
+    queries_kept_hours: Annotated[int, Field(ge=0)] = 72
+    """Hours for which queries are kept for ``dicomnode worklist explain``; 0 keeps none."""
+    queries_kept: Annotated[int, Field(ge=1)] = 5000
+    """Queries that are kept at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who asks, and what the configuration says that it is shown.
+
+    Attributes:
+        only_set: the Specific Character Set that it is known to read; empty when it reads what it asks in, and UTF-8.
+        limit: entries that it is shown at most; 0 for all.
+    """
+
+    sender: Sender
+    view: WorklistView
+    only_set: str = ""
+    limit: int = 0
+
+    @classmethod
+    def of(cls, sender: Sender, peer: PeerSettings | None, identifier: WorklistIdentifier) -> Reader:
+        """What the configuration has for a peer; strangers are shown what is still to be begun."""
+        if peer is None:
+            return cls(sender, WorklistView(WAITING))
+        asked = SCHEDULED_STATION_AE_TITLE in (identifier.step or {}) and any(
+            path[-1] == SCHEDULED_STATION_AE_TITLE for path in identifier.matched()
+        )
+        own = peer.worklist_own_entries
+        is_restricted = own is OwnEntries.ALWAYS or (own is OwnEntries.UNLESS_ASKED and not asked)
+        view = WorklistView(peer.worklist_statuses, sender.calling_ae_title if is_restricted else "")
+        return cls(sender, view, peer.character_set, peer.worklist_limit)
+
+
+class WorklistQuery:
+    """Finds what is scheduled."""
+
+    def __init__(self, index: Index, settings: WorklistSettings) -> None:
+        self._index = index
+        self._settings = settings
+
+    def find(self, identifier: WorklistIdentifier, transfer_syntax_uid: str, reader: Reader) -> Matches:
+        """What matches the query, the earliest first; nothing is read before the first page is asked for.
+
+        Raises:
+            IndexUnavailableError: out of the pages.
+            TooManyMatchesError: out of the pages, after as many as there may be.
+        """
+        encoder = _Encoder(identifier, transfer_syntax_uid, reader.only_set)
+        return Matches(
+            status.PENDING if identifier.is_supported else status.PENDING_WITH_UNSUPPORTED_KEYS,
+            self._pages(identifier, reader, encoder),
+        )
+
+    def keep(self, query: AnsweredQuery) -> None:
+        """Keep what was asked and how it ended, for `dicomnode worklist explain`; an answer never fails for it."""
+        settings = self._settings
+        if not settings.queries_kept_hours:
+            return
+        try:
+            self._index.worklist_queries.record(
+                query, kept_hours=settings.queries_kept_hours, kept=settings.queries_kept
+            )
+        except IndexUnavailableError as error:
+            log.warning("worklist_query.not_kept", reason=str(error))
+
+    def _pages(self, identifier: WorklistIdentifier, reader: Reader, encoder: _Encoder) -> Iterator[list[bytes]]:
+        matches, most = 0, self._settings.maximum_matches
+        for page in self._index.worklist.find(identifier, reader.view):
+            left = min((limit - matches for limit in (most, reader.limit) if limit), default=len(page))
+            yield [encoder(entry) for entry in page[:left]]
+            matches += len(page)
+            if reader.limit and matches >= reader.limit:
+                return
+            if most and matches > most:
+                raise TooManyMatchesError(f"more than {most} worklist entries match; ask for less")
+
+
+class _Encoder:
+    """Entries to the Identifiers of responses to one query."""
+
+    def __init__(self, identifier: WorklistIdentifier, transfer_syntax_uid: str, only_set: str) -> None:
+        preferred = character_set(only_set) if only_set else identifier.character_set
+        self._encodings = [
+            Encoding.of(transfer_syntax_uid, preferred, transliterates=bool(only_set)),
+            Encoding.of(transfer_syntax_uid, _UTF8),
+        ]
+        self._shape = item_shape(identifier.keys)
+        self._step = None if identifier.step is None else item_shape(identifier.step)
+
+    def __call__(self, entry: WorklistEntry) -> bytes:
+        whole = entry.dataset()
+        dataset = _without_blank_items(shaped(whole, self._shape))
+        if self._step is not None:
+            step = whole[_STEP]["Value"][0]
+            step = _without_blank_items(shaped(step, self._step)) if self._step else {**_BLANK_STEP, **step}
+            dataset[_STEP] = {"vr": "SQ", "Value": [step]}
+        for encoding in self._encodings:
+            try:
+                return encoding.json_dataset({**_label(encoding.character_set), **dataset})
+            except InexpressibleError:
+                continue
+        raise AssertionError("UTF-8 has every character")
+
+
+def _label(chosen: CharacterSet) -> dict[str, Any]:
+    return {hex_name(SPECIFIC_CHARACTER_SET): {"vr": "CS", "Value": [chosen.label]}} if chosen.label else {}
+
+
+def _without_blank_items(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Without items that have no value: a reference is a UID or not there at all."""
+    return {
+        name: attribute if attribute["vr"] != "SQ" else {"vr": "SQ", "Value": _items(attribute)}
+        for name, attribute in dataset.items()
+    }
+
+
+def _items(sequence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    items = map(_without_blank_items, sequence.get("Value", ()))
+    return [item for item in items if any(one.get("Value") or "InlineBinary" in one for one in item.values())]
