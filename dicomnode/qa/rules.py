@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from dicomnode.qa.consistency import CONSISTENCY
 from dicomnode.qa.core import CORE
 from dicomnode.qa.elements import ELEMENTS
 from dicomnode.qa.images import IMAGES
 from dicomnode.qa.iod import IOD
 
-RULES: Final = (*CORE, *IMAGES, *ELEMENTS, *IOD)
+RULES: Final = (*CORE, *IMAGES, *ELEMENTS, *CONSISTENCY, *IOD)
