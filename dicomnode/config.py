@@ -20,6 +20,8 @@ from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.peer import AeTitle, PeerSettings, Permission
 from dicomnode.errors import ConfigurationError
 from dicomnode.files.settings import FilesSettings
+from dicomnode.hl7.mapping import FieldMapping, load_mapping
+from dicomnode.hl7.settings import Hl7Settings
 from dicomnode.index import Durability, IndexSettings
 from dicomnode.limits import LimitSettings
 from dicomnode.logs import LogSettings
@@ -115,15 +117,24 @@ class Config(Settings):
     index: IndexSettings = IndexSettings()
     limits: LimitSettings = LimitSettings()
     processes: ProcessSettings = ProcessSettings()
+    hl7: Hl7Settings | None = None
+    """Where and from whom HL7 messages are taken; null: nowhere."""
     log: LogSettings = LogSettings()
 
     _rule_file: Document | None = PrivateAttr(default=None)
     """What `qa.rules` said when the configuration was loaded: a worker that starts later judges by the same rules."""
+    _mapping_file: Document | None = PrivateAttr(default=None)
+    """What `hl7.mapping` said then."""
 
     @property
     def site_rules(self) -> RuleSet:
         """The site's own rules, as they were when the configuration was loaded."""
         return compile_rules(self._rule_file) if self._rule_file is not None else RuleSet()
+
+    @property
+    def field_mapping(self) -> FieldMapping:
+        """Which field of an HL7 message is which attribute, as it was when the configuration was loaded."""
+        return load_mapping(self._mapping_file)
 
     def validation(self, from_severity: Severity = Severity.INFO) -> Validation:
         """What judges instances, by all rules that hold here; see there."""
@@ -163,6 +174,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     if config.qa.rules is not None:
         config._rule_file = read_yaml(config.qa.rules)
         load_rules(config._rule_file)
+    if config.hl7 is not None and config.hl7.mapping is not None:
+        config._mapping_file = read_yaml(config.hl7.mapping)
+        load_mapping(config._mapping_file)
     return config
 
 
@@ -205,16 +219,29 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Keys that are right alone but not together or not on this machine."""
     yield from _repeated("ae_titles", {(index,): title for index, title in enumerate(config.ae_titles)})
     yield from _repeated("listeners", {(index,): (one.host, one.port) for index, one in enumerate(config.listeners)})
+    yield from _shared_ports(config)
     yield from _repeated("peers", {(name,): (peer.ae_title, peer.host.lower()) for name, peer in config.peers.items()})
     yield from _unusable_tls_files(config)
     yield from _unknown_rules(config)
     yield from _unknown_destinations(config)
 
 
+def _shared_ports(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Addresses that HL7 messages are taken on, and something else is, too."""
+    taken = [(one.host, one.port) for one in config.listeners]
+    for index, feed in enumerate(config.hl7.listeners if config.hl7 else ()):
+        if (feed.host, feed.port) in taken:
+            yield ("hl7", "listeners", index), f"is listened on already: {_said((feed.host, feed.port))}"
+        taken.append((feed.host, feed.port))
+
+
 def _unusable_tls_files(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for index, listener in enumerate(config.listeners):
         if listener.tls is not None:
             yield from _faults(("listeners", index), server_context, listener.tls)
+    for index, feed in enumerate(config.hl7.listeners if config.hl7 else ()):
+        if feed.tls is not None:
+            yield from _faults(("hl7", "listeners", index), server_context, feed.tls)
     for name, peer in config.peers.items():
         if peer.is_called_by_tls:
             yield from _faults(("peers", name), client_context, peer.outgoing_tls)

@@ -15,6 +15,9 @@ DicomNodeError
 ├── UnknownStepError          no such entry in the worklist
 ├── UnknownInstanceError      no such instance, study or quarantine entry
 ├── NotReleasableError        what is in quarantine cannot be released as it is
+├── FramingError              bytes that are no MLLP: their connection is over
+├── MessageError              an HL7 message cannot be done as it is (AE)
+│   └── MessageRefusedError   it is not for this node, or of a kind that it does not serve (AR)
 ├── NotSentError              an instance cannot be sent to this peer, but others can
 └── PeerError                 a peer could not be reached, or refused us
     ├── BusyError             it rejects us for now, and says that we may try again
@@ -132,6 +135,28 @@ class UnknownStepError(DicomNodeError):
 
 class UnknownInstanceError(DicomNodeError):
     """What was asked for is not here."""
+
+
+class FramingError(DicomNodeError):
+    """What comes over a connection is not MLLP, or a message is too long: nothing after it can be told apart."""
+
+
+class MessageError(DicomNodeError):
+    """An HL7 message cannot be done as it is; nothing of it was done.
+
+    Attributes:
+        code: ERR-3, of HL7 Table 0357.
+        location: ERR-2, such as ``PID^1^3``; empty when it is no single place.
+    """
+
+    def __init__(self, message: str, *, code: int, location: str = "") -> None:
+        self.code = code
+        self.location = location
+        super().__init__(message)
+
+
+class MessageRefusedError(MessageError):
+    """An HL7 message is not for this node, or of a kind that it does not serve."""
 
 
 class NotSentError(DicomNodeError):

@@ -1,7 +1,7 @@
 """The composition root: from a Config to files, index, rules, services, edges and processes.
 
-Every part gets just its own section of the configuration, here and nowhere else. Read `serve` for the parent process, and
-`association_worker` for what each worker is made of.
+Every part gets just its own section of the configuration, here and nowhere else. Read `serve` for the parent process,
+`association_worker` for what each worker that accepts associations is made of, `feed_worker` for the one that takes HL7 messages.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from dicomnode.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERS
 from dicomnode.errors import StorageError
 from dicomnode.files import Files
 from dicomnode.files.space import FreeSpace
+from dicomnode.hl7.feed import Feed
+from dicomnode.hl7.listener import Connections, Listener
+from dicomnode.hl7.serving import serve as serve_feed
 from dicomnode.index import Durability, Index
 from dicomnode.limits import NodeTable, Place
 from dicomnode.prepare import FILES_NAME, prepare
@@ -85,6 +88,8 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
     log.info("node.started", version=__version__, ae_titles=list(config.ae_titles), data=str(config.data))
     inherited = inherited_sockets()
     listeners = [bind(one.host, one.port, inherited=inherited) for one in config.listeners]
+    feed = config.hl7.listeners if config.hl7 else ()
+    feed_listeners = [bind(one.host, one.port, inherited=inherited) for one in feed]
     try:
         wait_s = config.processes.grace_s + _LOCK_MARGIN_S
         lock = prepare(config.data, config.index, config.log, wait_s=wait_s, waiting=signals.interrupting)
@@ -92,7 +97,7 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
         log.info("node.stopped", exit_code=0)
         return 0
     _tell_when_full(config)
-    table = NodeTable.create(PLACES_PER_WORKER * config.processes.workers)
+    table = NodeTable.create(PLACES_PER_WORKER * (config.processes.workers + bool(feed)))
 
     def specs(of: Config) -> Sequence[WorkerSpec]:
         sockets = [(number, each) for number, group in enumerate(listeners) for each in group]
@@ -105,6 +110,15 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
                 descriptors=(table.fd, lock),
             )
             for number in range(1, of.processes.workers + 1)
+        ] + feed_specs(of)
+
+    def feed_specs(of: Config) -> list[WorkerSpec]:
+        if of.hl7 is None:
+            return []
+        sockets = [(number, each) for number, group in enumerate(feed_listeners) for each in group]
+        args = of, [listener for listener, _ in sockets]
+        return [
+            WorkerSpec("feed", feed_worker, args, sockets=tuple(each for _, each in sockets), descriptors=(lock,)),
         ]
 
     def reload() -> Sequence[WorkerSpec]:
@@ -139,9 +153,16 @@ def _reloaded(new: Config, running: Config) -> Config:
     needs_restart = {name for name in _FIXED if getattr(new, name) != getattr(running, name)}
     if [(one.host, one.port) for one in new.listeners] != [(one.host, one.port) for one in running.listeners]:
         needs_restart.add("listeners")
+    if _addresses(new) != _addresses(running):
+        needs_restart.add("hl7")
     if needs_restart:
         log.warning("configuration.needs_restart", keys=sorted(needs_restart))
     return new.model_copy(update={name: getattr(running, name) for name in needs_restart})
+
+
+def _addresses(config: Config) -> list[tuple[str, int]]:
+    """Where HL7 messages are taken."""
+    return [(one.host, one.port) for one in config.hl7.listeners] if config.hl7 else []
 
 
 def association_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequence[int], table_fd: int) -> None:
@@ -173,6 +194,23 @@ def association_worker(channel: WorkerChannel, config: Config, listener_numbers:
     _accept(channel, acceptors)
     index.close()
     files.close()
+
+
+def feed_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequence[int]) -> None:
+    """A worker: takes HL7 messages from the feed's listeners, and answers them until the parent has it leave."""
+    logs.configure(config.log, worker=channel.name)
+    assert config.hl7 is not None
+    index = Index(config.data, config.index, durability=config.durability)
+    feed = Feed(index, config.field_mapping, config.hl7, config.zone)
+    contexts = [server_context(one.tls) if one.tls else None for one in config.hl7.listeners]
+    connections = Connections()
+    listeners = [
+        Listener(listening, answer=feed.answer, settings=config.hl7, tls=contexts[number], connections=connections)
+        for number, listening in zip(listener_numbers, channel.sockets, strict=True)
+    ]
+    channel.ready()
+    serve_feed(channel, listeners, connections)
+    index.close()
 
 
 def application_entity(config: Config, files: Files, index: Index, place: Place) -> ApplicationEntity:

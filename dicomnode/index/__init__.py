@@ -3,6 +3,8 @@
 from dicomnode.index.finding import Found
 from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
+from dicomnode.index.messages import ArrivedMessage, KeptMessage, Retention
+from dicomnode.index.patients import ChangeKind, Origin, PatientChange, change_patient
 from dicomnode.index.preparation import PrepareReport
 from dicomnode.index.quarantine import Quarantine, QuarantineEntry
 from dicomnode.index.receptions import Fired, ReceivedRow
@@ -14,10 +16,13 @@ from dicomnode.index.studies import StudyFilter, StudyRow
 from dicomnode.index.worklist import ListedEntry, Put, StepKey, Worklist, WorklistFilter, WorklistRecord
 from dicomnode.index.worklist_finding import Explanation, NearMiss, WorklistView
 from dicomnode.index.worklist_queries import AnsweredQuery
+from dicomnode.index.writer import Transaction
 
 __all__ = [
     "Added",
     "AnsweredQuery",
+    "ArrivedMessage",
+    "ChangeKind",
     "Durability",
     "Existing",
     "Explanation",
@@ -27,16 +32,20 @@ __all__ = [
     "Index",
     "IndexSettings",
     "Instances",
+    "KeptMessage",
     "ListedEntry",
     "NearMiss",
     "OnConflict",
+    "Origin",
     "Outcome",
+    "PatientChange",
     "PrepareReport",
     "Put",
     "Quarantine",
     "QuarantineEntry",
     "ReceivedRow",
     "RemovedInstance",
+    "Retention",
     "Scope",
     "SeriesRow",
     "StepKey",
@@ -44,8 +53,10 @@ __all__ = [
     "StudyFilter",
     "StudyRow",
     "Summary",
+    "Transaction",
     "Worklist",
     "WorklistFilter",
     "WorklistRecord",
     "WorklistView",
+    "change_patient",
 ]

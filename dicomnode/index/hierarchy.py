@@ -14,6 +14,7 @@ from peewee import JOIN, SQL, fn
 
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.query.person_name import name_groups
+from dicomnode.index.identities import successor
 from dicomnode.index.schema import Patient, Series, Study, bound, compiled, insert_into
 from dicomnode.index.texts import Level, level_of, level_text, tags_with_values
 
@@ -29,6 +30,8 @@ _PATIENT_COLUMNS: Final = {
     "birth_time": 0x00100032,
     "sex": 0x00100040,
 }
+_SHOWN: Final = frozenset({PATIENT_ID, ISSUER_OF_PATIENT_ID, 0x00100010, 0x00100030, 0x00100040})
+"""What has to agree on all of a patient's instances: who he is, his name, birth date and sex."""
 _NAME_KEYS: Final = ("name_key", "ideographic_key", "phonetic_key")
 _STUDY_COLUMNS: Final = {
     "study_date": 0x00080020,
@@ -55,6 +58,7 @@ _PLACE: Final = compiled(
         Series.attributes,
         Study.modalities_in_study,
         Study.sop_classes_in_study,
+        Patient.corrected,
     )
     .join(Patient)
     .switch(Study)
@@ -66,7 +70,7 @@ _PLACE: Final = compiled(
     .where(Study.study_instance_uid == bound("study_instance_uid"))
 )
 _PATIENT: Final = compiled(
-    Patient.select(Patient.id, Patient.attributes).where(
+    Patient.select(Patient.id, Patient.attributes, Patient.corrected).where(
         Patient.patient_id == bound("patient_id"),
         Patient.issuer == bound("issuer"),
         Patient.patient_id != SQL("''"),  # without an ID nobody is the same patient
@@ -148,6 +152,8 @@ class Place(NamedTuple):
     series_attributes: str
     modalities: str
     sop_classes: str
+    corrected: str | None
+    """What the hospital's information system said of the patient."""
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -279,26 +285,47 @@ def _study(connection: sqlite3.Connection, newcomer: Newcomer, place: Place | No
             },
         )
     if place.identity == newcomer.identity:  # another patient's attributes say nothing about this one
-        _fill_patient(connection, place.patient, place.patient_attributes, newcomer.attributes.patient)
+        _fill_patient(connection, place.patient, place.patient_attributes, place.corrected, newcomer.attributes.patient)
+    elif place.corrected is None:
+        current = successor(connection, newcomer.identity)
+        if current is not None and current[0] == place.identity:
+            _say_the_same(connection, place.patient, place.patient_attributes, current[1])
     if filled := filled_up(place.study_attributes, level):
         connection.execute(_CHANGED_STUDY, _study_row(filled) | {"id": place.study})
     return place.study
 
 
 def _patient(connection: sqlite3.Connection, newcomer: Newcomer) -> int:
-    level = newcomer.attributes.patient
-    patient_id, issuer = newcomer.identity
+    """The row of the newcomer's patient, or of the one who has taken its place."""
+    level, identity = newcomer.attributes.patient, newcomer.identity
+    said: Level = {}
+    current = successor(connection, identity)
+    if current is not None:
+        identity, said = current
+    patient_id, issuer = identity
     row = connection.execute(_PATIENT, {"patient_id": patient_id, "issuer": issuer}).fetchone()
     if row is None:
-        return _insert(connection, _NEW_PATIENT, _patient_row(level))
-    patient, text = row
-    _fill_patient(connection, patient, text, level)
+        corrected = level_text(said) if current is not None else None
+        return _insert(connection, _NEW_PATIENT, patient_row({**level, **said}) | {"corrected": corrected})
+    patient, text, corrected = row
+    if current is None:
+        _fill_patient(connection, patient, text, corrected, level)
+    elif corrected is None:
+        _say_the_same(connection, patient, text, said)
     return int(patient)
 
 
-def _fill_patient(connection: sqlite3.Connection, patient: int, text: str, level: Level) -> None:
+def _say_the_same(connection: sqlite3.Connection, patient: int, text: str, said: Level) -> None:
+    """From now on all instances of a patient go out under his name, for one of them came under a former ID."""
+    said = {**said, **{tag: value for tag, value in level_of(text).items() if tag in _SHOWN}}
+    connection.execute("UPDATE patient SET corrected = ? WHERE id = ?", (level_text(said), patient))
+
+
+def _fill_patient(connection: sqlite3.Connection, patient: int, text: str, corrected: str | None, level: Level) -> None:
+    if corrected is not None:  # what was deleted shall not come back
+        level = {tag: value for tag, value in level.items() if tag not in level_of(corrected)}
     if filled := filled_up(text, level):
-        connection.execute(_CHANGED_PATIENT, _patient_row(filled) | {"id": patient})
+        connection.execute(_CHANGED_PATIENT, patient_row(filled) | {"id": patient})
 
 
 def _series(connection: sqlite3.Connection, newcomer: Newcomer, study: int, place: Place | None) -> tuple[int, str]:
@@ -326,7 +353,8 @@ def filled_up(text: str, level: Level) -> Level:
     return level_of(text) | missing if missing else {}
 
 
-def _patient_row(level: Level) -> dict[str, object]:
+def patient_row(level: Level) -> dict[str, object]:
+    """The columns of a patient with these attributes."""
     row = _row(_PATIENT_COLUMNS, level)
     return row | dict(zip(_NAME_KEYS, name_groups(str(row["patient_name"])), strict=True))
 

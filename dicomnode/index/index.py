@@ -13,6 +13,7 @@ from dicomnode.dicom.query.identifier import Identifier, Selection
 from dicomnode.index.database import Connections
 from dicomnode.index.finding import Found, find
 from dicomnode.index.instances import Instances
+from dicomnode.index.messages import Messages
 from dicomnode.index.places import Places
 from dicomnode.index.preparation import PrepareReport, prepare
 from dicomnode.index.quarantine import Quarantine
@@ -74,7 +75,7 @@ class Index:
     list of those that are held back, ``refusals`` the records of those that were not kept, ``receptions`` what came and how it was
     judged; ``removal`` takes accepted ones out; ``refilling`` adds attributes to those that are here;
     ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was
-    asked of them.
+    asked of them; ``messages`` takes HL7 messages, each once.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
@@ -86,6 +87,7 @@ class Index:
         self._lock = WritersLock(folder, settings.lock_timeout_s)
         self._writer = Writer(self._lock, self._connections, settings, durability)
         self.instances = Instances(self._connections, self._writer)
+        self.messages = Messages(self._connections, self._writer)
         self.quarantine = Quarantine(self._connections, self._writer)
         self.receptions = Receptions(self._connections)
         self.refilling = Refilling(self._connections, self._writer)

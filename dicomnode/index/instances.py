@@ -11,6 +11,7 @@ from dicomnode.dicom.instance import Finding, ReceivedInstance, Severity, State
 from dicomnode.index.database import Connections
 from dicomnode.index.events import EventKind, record
 from dicomnode.index.hierarchy import Leaver, Newcomer, link, place_of, unlink
+from dicomnode.index.identities import is_patient
 from dicomnode.index.keys import location_key, microseconds
 from dicomnode.index.schema import (
     ACCEPTED,
@@ -289,7 +290,11 @@ class _Addition:
         """Hang it below its series, in the place of the row ``replaced``; unless its study is under another patient."""
         received, on_conflict = self._received, self._on_conflict
         place = place_of(connection, received.study_instance_uid, received.series_instance_uid)
-        if on_conflict.other_patient is not None and place and place.identity != self._newcomer.identity:
+        if (
+            on_conflict.other_patient is not None
+            and place
+            and not is_patient(connection, place.identity, self._newcomer.identity)
+        ):
             return self._quarantine(connection, on_conflict.other_patient)
         left = None
         if replaced is not None and on_conflict.other_content is not None:

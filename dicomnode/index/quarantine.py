@@ -15,6 +15,7 @@ from dicomnode.errors import NotReleasableError, UnknownInstanceError
 from dicomnode.index.database import Connections
 from dicomnode.index.events import EventKind, record
 from dicomnode.index.hierarchy import ISSUER_OF_PATIENT_ID, PATIENT_ID, Newcomer, link, place_of, unlink
+from dicomnode.index.identities import is_patient
 from dicomnode.index.instances import OnConflict, accepted_with, row_of, set_aside
 from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.schema import ACCEPTED, DISCARDED, NULL, QUARANTINED, WITHOUT_SERIES, Instance, bound, compiled
@@ -239,7 +240,8 @@ class Quarantine:
             left = None if other is None or replaces is None else set_aside(connection, other, replaces, by=by)
             place = place_of(connection, released.study_instance_uid, released.series_instance_uid)
             newcomer = _newcomer(connection, released)
-            if place is not None and place.identity != newcomer.identity and not under_study_patient:
+            is_other = place is not None and not is_patient(connection, place.identity, newcomer.identity)
+            if is_other and not under_study_patient:
                 raise NotReleasableError("its study is already here under another Patient ID")
             series = link(connection, newcomer, place)
             connection.execute(_RELEASED, {"id": entry, "series": series})
@@ -288,7 +290,7 @@ def _met(connection: sqlite3.Connection, received: ReceivedInstance, on_conflict
     place = place_of(connection, received.study_instance_uid, received.series_instance_uid)
     patient = received.attributes.patient
     identity = patient.get(PATIENT_ID, ""), patient.get(ISSUER_OF_PATIENT_ID, "")
-    if on_conflict.other_patient is not None and place is not None and place.identity != identity:
+    if on_conflict.other_patient is not None and place and not is_patient(connection, place.identity, identity):
         yield on_conflict.other_patient
     if on_conflict.other_content is not None and accepted_with(connection, received.sop_instance_uid) is not None:
         yield on_conflict.other_content

@@ -42,6 +42,8 @@ class Patient(Model):
     attributes = TextField()
     ideographic_key = TextField(constraints=[SQL("DEFAULT ''")])
     phonetic_key = TextField(constraints=[SQL("DEFAULT ''")])
+    corrected = TextField(null=True)
+    """What goes out in place of what the files say, as JSON; NULL for a patient that nobody corrected."""
 
 
 Patient.add_index(

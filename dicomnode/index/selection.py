@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dicomnode.dicom.query.identifier import Selection
 from dicomnode.index.database import Connections
+from dicomnode.index.texts import level_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class StoredInstance:
     Attributes:
         location: relative to the folder of files.
         dataset_offset: bytes before the data set in that file.
+        corrected: what was corrected of its patient since, as the index holds it; None when nothing was.
     """
 
     sop_class_uid: str
@@ -26,11 +28,18 @@ class StoredInstance:
     location: str
     dataset_offset: int
     dataset_size_bytes: int
+    corrected: str | None = None
+
+    @property
+    def corrections(self) -> dict[int, str]:
+        """What is to be said of the patient in place of what the file says, by tag; empty when the file is right."""
+        return level_of(self.corrected) if self.corrected else {}
 
 
 _SELECTED = """
 SELECT instance.sop_class_uid, instance.sop_instance_uid, study.study_instance_uid, series.series_instance_uid,
-    instance.transfer_syntax_uid, instance.location, instance.dataset_offset, instance.dataset_size_bytes
+    instance.transfer_syntax_uid, instance.location, instance.dataset_offset, instance.dataset_size_bytes,
+    patient.corrected
 FROM patient JOIN study ON study.patient = patient.id JOIN series ON series.study = study.id
     JOIN instance ON instance.series = series.id
 WHERE instance.state = 'accepted' AND instance.series IS NOT NULL AND {}

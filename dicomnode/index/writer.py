@@ -26,7 +26,9 @@ from dicomnode.index.writers_lock import WritersLock
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-Work = Callable[[sqlite3.Connection], Result]
+Transaction = sqlite3.Connection
+"""What those who know no SQL hand on, from one piece of work to the next of the same transaction."""
+Work = Callable[[Transaction], Result]
 
 _SYNC_FAILED: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 _CERTAINLY_NOT_COMMITTED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})

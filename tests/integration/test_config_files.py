@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from dicomnode.config import Config, load
 from dicomnode.dicom.peer import OutgoingTlsSettings, PeerSettings
 from dicomnode.errors import ConfigurationError
+from dicomnode.hl7.settings import Hl7Settings
 from dicomnode.settings.document import Plain
 from dicomnode.settings.yaml_text import parse_yaml, read_yaml
 from dicomnode.upper_layer import TlsSettings
@@ -70,6 +71,10 @@ def commented_example(first_line: str, model: type[BaseModel]) -> BaseModel:
 def _sections(values: Plain) -> list[tuple[str, Plain]]:
     assert isinstance(values, dict)
     return list(values.items())
+
+
+def test_commented_feed_holds_every_option_and_its_defaults() -> None:
+    assert commented_example("#  hl7:", Hl7Settings) == Hl7Settings()
 
 
 def test_commented_peer_holds_every_option_and_its_defaults() -> None:

@@ -11,7 +11,14 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
-from dicomnode.index.migrations import m0001_hierarchy, m0002_queries, m0003_removal, m0004_amendments, m0005_worklist
+from dicomnode.index.migrations import (
+    m0001_hierarchy,
+    m0002_queries,
+    m0003_removal,
+    m0004_amendments,
+    m0005_worklist,
+    m0006_patients,
+)
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -21,5 +28,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     m0003_removal.upgrade,
     m0004_amendments.upgrade,
     m0005_worklist.upgrade,
+    m0006_patients.upgrade,
 )
 """In their order; ``PRAGMA user_version`` counts how many a database has seen."""

@@ -11,13 +11,21 @@ from peewee import SqliteDatabase
 from unit.index.received import received
 
 from dicomnode.errors import DataFolderError, IndexUnavailableError
-from dicomnode.index import Durability, Index, IndexSettings, OnConflict, schema, schema_worklist
+from dicomnode.index import (
+    Durability,
+    Index,
+    IndexSettings,
+    OnConflict,
+    schema,
+    schema_patients,
+    schema_worklist,
+)
 from dicomnode.index.migrations import MIGRATIONS, Migration
 from dicomnode.index.preparation import prepare
 from dicomnode.index.writers_lock import WritersLock
 
 NEWEST = len(MIGRATIONS)
-TABLES = (*schema.TABLES, *schema_worklist.TABLES)
+TABLES = (*schema.TABLES, *schema_worklist.TABLES, *schema_patients.TABLES)
 
 
 def add_column(connection: sqlite3.Connection) -> None:
