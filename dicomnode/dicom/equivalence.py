@@ -49,18 +49,27 @@ _MANY_FAULTS: Final = 100
 _A_SEQUENCE: Final = 0x00081140
 
 
-def same_content(a: Buffer, a_transfer_syntax: str, b: Buffer, b_transfer_syntax: str) -> bool:
+def same_content(
+    a: Buffer, a_transfer_syntax: str, b: Buffer, b_transfer_syntax: str, *, apart_from: frozenset[int] = frozenset()
+) -> bool:
     """Whether both data sets hold the same elements with the same values. Never raises.
 
     Native pixel data is compared by value, encapsulated pixel data fragment by fragment. Both may be mapped files of any size: what
     is held in memory is what a scan holds, and small pieces of values. In doubt, as for data sets that cannot be read to their
     end, only equal bytes are the same content.
+
+    Args:
+        apart_from: elements of the top level that may differ, or be absent on one side.
     """
     if a_transfer_syntax == b_transfer_syntax and _same_bytes(a, b):
         return True
     try:
         with readable(a, a_transfer_syntax) as left, readable(b, b_transfer_syntax) as right:
-            return _leaves_no_doubt(left) and _leaves_no_doubt(right) and _same_items(left, left, right, right)
+            return (
+                _leaves_no_doubt(left)
+                and _leaves_no_doubt(right)
+                and _same_items(left, left, right, right, apart_from=apart_from)
+            )
     except OSError:  # no room to inflate a large data set
         return False
 
@@ -146,9 +155,11 @@ def _leaves_no_doubt(scanned: ScannedDataset) -> bool:
     )
 
 
-def _same_items(left: ScannedDataset, a: Item, right: ScannedDataset, b: Item) -> bool:
-    tags = _tags(a)
-    return tags == _tags(b) and all(_same_element(left, a, right, b, tag) for tag in sorted(tags))
+def _same_items(
+    left: ScannedDataset, a: Item, right: ScannedDataset, b: Item, *, apart_from: frozenset[int] = frozenset()
+) -> bool:
+    tags = _tags(a) - apart_from
+    return tags == _tags(b) - apart_from and all(_same_element(left, a, right, b, tag) for tag in sorted(tags))
 
 
 def _tags(item: Item) -> set[int]:

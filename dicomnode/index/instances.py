@@ -171,7 +171,7 @@ _NEW_INSTANCE: Final = insert_into(Instance)
 
 
 _RELOCATE = """
-UPDATE instance SET location = :location, location_key = :key, dataset_offset = :offset
+UPDATE instance SET location = :location, location_key = :key, dataset_offset = :offset, digest = :new_digest
 WHERE location_key = :lost_key AND location = :lost AND digest = :digest
 """
 
@@ -234,7 +234,7 @@ class Instances:
         return self._writer.run(_Addition(received, on_conflict).run)
 
     def relocate(self, lost: Existing, received: ReceivedInstance) -> bool:
-        """Point the row whose file is gone to the file of the same content that has come; whether that row was still so.
+        """Point the row whose file is gone to the file of the same content and size that has come; whether that row was still so.
 
         Raises:
             IndexUnavailableError: it could not be written; ``rolled_back`` says whether it is certainly unchanged.
@@ -242,7 +242,8 @@ class Instances:
         row = {
             "lost": lost.location,
             "lost_key": location_key(lost.location),
-            "digest": received.digest,
+            "digest": lost.digest,
+            "new_digest": received.digest,
             "location": received.location,
             "key": location_key(received.location),
             "offset": received.dataset_offset,

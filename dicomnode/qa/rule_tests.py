@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Final
 
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
@@ -13,9 +14,10 @@ from dicomnode.dicom.element_value import value_bytes
 from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.instance import StoreRequest, Verdict
 from dicomnode.dicom.peer import Sender
-from dicomnode.dicom.scan import scan
+from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.errors import AmendError, ConfigurationError
+from dicomnode.qa.fixing import fixed
 from dicomnode.qa.language import RuleSet, TestText, compile_rules, enforced
 from dicomnode.qa.language.operands import tag_of
 from dicomnode.qa.settings import QaSettings
@@ -111,15 +113,32 @@ def _faults(test: TestText, validation: Validation) -> Iterator[str]:
     data, sop_class, sop_instance = _dataset(test)
     sender = Sender(test.calling_ae, "DICOMNODE", "127.0.0.1")
     request = StoreRequest(sop_class, sop_instance, ExplicitVRLittleEndian, sender)
-    verdict = validation.judge(scan(data, ExplicitVRLittleEndian), request, test.today)
+    dataset, verdict = _judged(validation, memoryview(data), request, test.today)
     for rule, expected in test.expect.items():
         found = _found(verdict, rule)
         if found != expected:
             yield f"{rule} finds {found}, expected {expected}"
+    for keyword, value in test.fixed.items():
+        says = dataset.text(tag_of(keyword))
+        if says != value:
+            yield f"{keyword} is {says!r} then, expected {value!r}"
     if test.answer is not None:
         told = validation.answer(verdict.findings, sender).status
         if told != test.answer:
             yield f"the answer is {told:#06x}, expected {test.answer:#06x}"
+
+
+def _judged(
+    validation: Validation, data: memoryview, request: StoreRequest, today: date
+) -> tuple[ScannedDataset, Verdict]:
+    """The instance as it would be kept, and the verdict on it."""
+    dataset = scan(data, ExplicitVRLittleEndian)
+    verdict = validation.judge(dataset, request, today)
+    if not verdict.changes:
+        return dataset, verdict
+    at = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    made = fixed(validation, verdict, data, request, at, lambda pieces: memoryview(b"".join(pieces)))
+    return made or (dataset, validation.judge(dataset, request, today, can_be_fixed=False))
 
 
 def _found(verdict: Verdict, rule: str) -> str:

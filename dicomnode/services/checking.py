@@ -21,6 +21,7 @@ from dicomnode.dicom.scan import UNDEFINED, ScannedDataset, scan
 from dicomnode.dicom.sop_class import MEDIA_STORAGE_DIRECTORY
 from dicomnode.errors import DatasetError
 from dicomnode.qa import Validation
+from dicomnode.services.amending import judged_as_received
 from dicomnode.services.candidates import Candidate
 from dicomnode.services.instance_files import mapped, recognised, request_for
 from dicomnode.services.parallel import ALONE_S, in_order
@@ -125,7 +126,8 @@ class Checker:
             if candidate.is_named:
                 raise DatasetError("not a DICOM file" if meta is None else "a DICOMDIR is no instance", 0)
             return self._other(path)
-        dataset = scan(memoryview(data)[meta.dataset_offset :], meta.transfer_syntax_uid)
+        content = memoryview(data)[meta.dataset_offset :]
+        dataset = scan(content, meta.transfer_syntax_uid)
         request = request_for(
             meta,
             lambda: dataset,
@@ -135,7 +137,7 @@ class Checker:
         )
         if not (meta.dataset_offset or request.sop_instance_uid or candidate.is_named):
             return self._other(path)  # it only begins as a data set may
-        verdict = self._validation.judge(dataset, request, self._today)
+        verdict = judged_as_received(self._validation, dataset, content, request, self._today)
         answer = self._validation.answer(verdict.findings, request.sender)
         return Checked(path, verdict, answer.status, _device(dataset))
 

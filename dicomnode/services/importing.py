@@ -28,7 +28,8 @@ from dicomnode.files import FileInPlace, Files, is_in_place
 from dicomnode.index import Index
 from dicomnode.services.candidates import Candidate
 from dicomnode.services.instance_files import opened, recognised, request_for
-from dicomnode.services.storage import Fate, Intake, Storage
+from dicomnode.services.intake import Fate, Intake
+from dicomnode.services.storage import Storage
 
 log = structlog.get_logger()
 

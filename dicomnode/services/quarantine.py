@@ -25,7 +25,8 @@ from dicomnode.errors import AmendError, IndexUnavailableError, UnknownInstanceE
 from dicomnode.files import Files, Reception
 from dicomnode.index import Index, OnConflict, QuarantineEntry
 from dicomnode.qa import Validation
-from dicomnode.services.storage import (
+from dicomnode.services.amending import write_pieces
+from dicomnode.services.intake import (
     SOP_CLASS_UID,
     SOP_INSTANCE_UID,
     STUDY_INSTANCE_UID,
@@ -36,7 +37,6 @@ log = structlog.get_logger()
 
 AFFECTED_INSTANCE: Final = "core.affected-instance"
 """The rule that compares the data set with the request that brought it; what that said is not kept."""
-_WRITTEN_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +197,7 @@ class Quarantine:
         )
         pieces = amended(stored, was.transfer_syntax_uid, changes, original=original)
         reception = self._files.receive(_request(was))
-        try:
-            for piece in pieces:
-                for at in range(0, len(piece), _WRITTEN_BYTES):
-                    reception.write(memoryview(piece)[at : at + _WRITTEN_BYTES])
-        except AmendError:
-            reception.discard()
-            raise
+        write_pieces(reception, pieces)
         return reception
 
     def _keep(self, was: QuarantineEntry, reception: Reception, *, reason: str, by: str) -> QuarantineEntry:
@@ -236,7 +230,8 @@ class Quarantine:
         Raises:
             AmendError: they would have it refused.
         """
-        verdict = self._validation.judge(dataset, request, datetime.now(self._time_zone).date())
+        today = datetime.now(self._time_zone).date()
+        verdict = self._validation.judge(dataset, request, today, can_be_fixed=False)  # a person does that here
         if verdict.severity is Severity.REJECT and verdict.worst is not None:
             raise AmendError(f"it would be refused then: {verdict.worst.comment} [{verdict.worst.rule}]")
         if request.sop_instance_uid != was.sop_instance_uid:

@@ -18,6 +18,7 @@ from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.errors import DatasetError
 from dicomnode.index import ReceivedRow
 from dicomnode.qa import Validation
+from dicomnode.services.amending import judged_as_received
 from dicomnode.services.instance_files import mapped
 from dicomnode.services.parallel import ALONE_S, in_order
 
@@ -93,14 +94,18 @@ class _Judge:
             meta = read_file_meta(data)
         except DatasetError as error:
             return Replayed(row, None, None, str(error))
-        dataset = scan(memoryview(data)[meta.dataset_offset :], meta.transfer_syntax_uid)
+        content = memoryview(data)[meta.dataset_offset :]
+        dataset = scan(content, meta.transfer_syntax_uid)
         request = StoreRequest(row.sop_class_uid, row.sop_instance_uid, meta.transfer_syntax_uid, row.sender)
         today = row.received_at.astimezone(self._zone).date()
-        return Replayed(row, _judged(self._now, dataset, request, today), _judged(self._draft, dataset, request, today))
+        now, draft = (_judged(one, dataset, content, request, today) for one in (self._now, self._draft))
+        return Replayed(row, now, draft)
 
 
-def _judged(validation: Validation, dataset: ScannedDataset, request: StoreRequest, today: date) -> Judged:
-    verdict = validation.judge(dataset, request, today)
+def _judged(
+    validation: Validation, dataset: ScannedDataset, data: memoryview, request: StoreRequest, today: date
+) -> Judged:
+    verdict = judged_as_received(validation, dataset, data, request, today)
     return Judged(verdict, validation.answer(verdict.findings, request.sender))
 
 

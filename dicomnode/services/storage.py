@@ -8,16 +8,17 @@ without its row.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
-from enum import StrEnum
+from functools import partial
 
 import structlog
 
+from dicomnode.dicom.amend import ORIGINAL_ATTRIBUTES_SEQUENCE, Piece
 from dicomnode.dicom.attributes import describe
 from dicomnode.dicom.equivalence import same_content
 from dicomnode.dicom.instance import (
-    Attributes,
     DuplicatePolicy,
     Finding,
     ReceivedInstance,
@@ -29,22 +30,30 @@ from dicomnode.dicom.instance import (
 )
 from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.errors import IndexUnavailableError, StorageError, UnknownInstanceError
-from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Files, Kept, KeptInPlace, MemoryShare, Reception, told
+from dicomnode.files import Files, MemoryShare, Reception, told
 from dicomnode.index import Added, Existing, Index, OnConflict, Outcome
 from dicomnode.qa import Validation
+from dicomnode.qa.fixing import fixed
+from dicomnode.services.amending import write_pieces
+from dicomnode.services.intake import (
+    SERIES_INSTANCE_UID,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    Fate,
+    Incoming,
+    Intake,
+    Place,
+    Source,
+    instance_received,
+    log_intake,
+    uid,
+)
 from dicomnode.settings import Settings
 
 __all__ = ["Fate", "Intake", "Reception", "ReceptionSettings", "Storage"]
 
 log = structlog.get_logger()
-
-Source = Reception | FileInPlace
-"""Where a data set comes from: it was received, or it lies in a file that stays where it is."""
-Place = Kept | KeptInPlace
-
-SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
-STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
-_UID_LENGTH = 64
 
 
 class ReceptionSettings(Settings):
@@ -53,35 +62,6 @@ class ReceptionSettings(Settings):
     duplicates: DuplicatePolicy = DuplicatePolicy.KEEP_FIRST
     """What to do when a SOP Instance UID that is here already comes with other content: keep-first (the newcomer goes to
     quarantine), replace (the old one goes to quarantine) or reject (the newcomer is refused)."""
-
-
-class Fate(StrEnum):
-    """What became of an instance that came."""
-
-    STORED = "stored"
-    RESTORED = "restored"
-    """It is here, and was, but its file was gone."""
-    KNOWN = "known"
-    """The same content was here already: nothing was written."""
-    HELD = "held"
-    """The same content was in quarantine already: nothing was written."""
-    QUARANTINED = "quarantined"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """What became of an instance that came, and what its sender is told.
-
-    Attributes:
-        findings: all that was found of it; of one that was here already, what was found the first time.
-        location: of the file that holds its content; empty when none does.
-    """
-
-    fate: Fate
-    answer: StoreAnswer
-    findings: tuple[Finding, ...]
-    location: str
 
 
 class Storage:
@@ -119,7 +99,7 @@ class Storage:
         started = time.monotonic()
         dataset, intake = self._take_in(request, reception)
         duration_s = time.monotonic() - started
-        reception.afterwards(lambda: _log(intake, request, dataset, reception, duration_s))
+        reception.afterwards(lambda: log_intake(intake, request, dataset, reception, duration_s))
         return intake.answer
 
     def take_in(self, request: StoreRequest, source: Source) -> Intake:
@@ -132,31 +112,64 @@ class Storage:
 
     def _take_in(self, request: StoreRequest, source: Source) -> tuple[ScannedDataset, Intake]:
         dataset = scan(source.dataset, request.transfer_syntax_uid)
-        verdict = self._validation.judge(dataset, request, datetime.now(self._time_zone).date())
-        if verdict.severity is Severity.REJECT:
-            fate, findings, location = self._refuse(request, dataset, verdict)
+        now = datetime.now(self._time_zone)
+        verdict = self._validation.judge(dataset, request, now.date())
+        if verdict.changes:
+            fate, findings, location = self._fix(request, dataset, source, verdict, now)
         else:
-            fate, findings, location = self._keep(request, dataset, source, verdict)
+            fate, findings, location = self._refuse_or_keep(Incoming(request, dataset, source, verdict))
         return dataset, Intake(fate, self._validation.answer(findings, request.sender), findings, location)
+
+    def _fix(
+        self, request: StoreRequest, dataset: ScannedDataset, source: Source, verdict: Verdict, now: datetime
+    ) -> _Taken:
+        """Take in what rules would change, changed; what came so before is known by its digest, and not changed anew."""
+        if taken := self._fixed_before(uid(dataset, SOP_INSTANCE_UID), source.digest):
+            return taken
+        made, changed = None, None
+        if isinstance(source, Reception):  # a file that stays where it is stays as it is
+            changed = self._files.receive(request, self._memory)
+            source.afterwards(changed.discard)
+            write = partial(_written, changed)
+            made = fixed(self._validation, verdict, source.dataset, request, now, write)
+        if made is None or changed is None:
+            verdict = self._validation.judge(dataset, request, now.date(), can_be_fixed=False)
+            return self._refuse_or_keep(Incoming(request, dataset, source, verdict))
+        return self._refuse_or_keep(Incoming(request, made.dataset, changed, made.verdict, source.digest))
+
+    def _fixed_before(self, sop_instance_uid: str, digest: bytes) -> _Taken | None:
+        """What became of the same content before, if it is here: fixed then, or as it came."""
+        known = self._index.instances.known(sop_instance_uid)
+        if known is not None and known.came_as(digest) and self._is_whole(known):
+            self._index.sync()
+            return Fate.KNOWN, known.findings, known.location
+        return self._held_before(sop_instance_uid, digest)
+
+    def _refuse_or_keep(self, incoming: Incoming) -> _Taken:
+        if incoming.verdict.severity is Severity.REJECT:
+            return self._refuse(incoming.request, incoming.dataset, incoming.verdict)
+        return self._keep(incoming)
 
     def _refuse(self, request: StoreRequest, dataset: ScannedDataset, verdict: Verdict) -> _Taken:
         """Record what was not kept. The record is no promise to the sender, so its failure is only logged."""
-        uids = _uid(dataset, STUDY_INSTANCE_UID), _uid(dataset, SERIES_INSTANCE_UID), _uid(dataset, SOP_INSTANCE_UID)
+        uids = uid(dataset, STUDY_INSTANCE_UID), uid(dataset, SERIES_INSTANCE_UID), uid(dataset, SOP_INSTANCE_UID)
         try:
             self._index.refusals.record(request, uids, verdict, datetime.now(UTC))
         except IndexUnavailableError as error:
             log.error("refusal.not_recorded", sop_instance_uid=uids[2], reason=str(error))
         return Fate.REFUSED, verdict.findings, ""
 
-    def _keep(self, request: StoreRequest, dataset: ScannedDataset, source: Source, verdict: Verdict) -> _Taken:
+    def _keep(self, incoming: Incoming) -> _Taken:
         """Write and index the instance, accepted or in quarantine; what became of it, all findings, and where it is."""
-        sop_instance_uid = _uid(dataset, SOP_INSTANCE_UID)
-        if self._look_first and (taken := self._taken_before(sop_instance_uid, request, source, verdict)):
+        dataset, source = incoming.dataset, incoming.source
+        sop_instance_uid = uid(dataset, SOP_INSTANCE_UID)
+        if self._look_first and (taken := self._taken_before(sop_instance_uid, incoming)):
             return taken
         attributes = describe(dataset, self._index.kept)  # before the disk is waited for: it is at work already
-        kept = source.keep(_uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, _uid(dataset, SOP_CLASS_UID))
-        received = instance_received(request, dataset, attributes, source, verdict, kept)
-        added = self._add(request, received, source, kept)
+        kept = source.keep(uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, uid(dataset, SOP_CLASS_UID))
+        received = instance_received(incoming.request, dataset, attributes, source, incoming.verdict, kept)
+        received = replace(received, received_digest=incoming.came_as) if incoming.came_as else received
+        added = self._add(received, incoming, kept)
         fate, location = _FATES[added.outcome], kept.location
         if added.outcome is Outcome.SAME_CONTENT and added.existing is not None:
             if self._restored(added.existing, received, kept):
@@ -171,15 +184,16 @@ class Storage:
             source.afterwards(kept.settle)
         return fate, added.findings, location
 
-    def _taken_before(
-        self, sop_instance_uid: str, request: StoreRequest, source: Source, verdict: Verdict
-    ) -> _Taken | None:
+    def _taken_before(self, sop_instance_uid: str, incoming: Incoming) -> _Taken | None:
         """What became of the same content before, if it is here."""
         known = self._index.instances.known(sop_instance_uid)
-        if known is not None and self._holds(known, request, source):
+        if known is not None and self._holds(known, incoming):
             self._index.sync()  # the row that this Success rests on may be younger than the last sync
-            return Fate.KNOWN, verdict.findings, known.location
-        held = self._index.instances.held(sop_instance_uid, source.digest)
+            return Fate.KNOWN, incoming.verdict.findings, known.location
+        return self._held_before(sop_instance_uid, incoming.digest)
+
+    def _held_before(self, sop_instance_uid: str, digest: bytes) -> _Taken | None:
+        held = self._index.instances.held(sop_instance_uid, digest)
         if held is not None and self._is_whole(held):
             self._index.sync()
             return Fate.HELD, held.findings, held.location
@@ -187,10 +201,10 @@ class Storage:
 
     def _restored(self, existing: Existing, received: ReceivedInstance, kept: Place) -> bool:
         """Whether what came takes the place of a file that is gone or cut off: a Success must not rest on a row alone."""
-        if not existing.came_as(received.digest) or self._is_whole(existing):
+        if not existing.came_as(received.received_digest or received.digest) or self._is_whole(existing):
             return False
         log.error("file.missing", location=told(existing.location))
-        if existing.digest != received.digest:
+        if existing.digest != received.digest and not _is_fixed_alike(existing, received):
             kept.withdraw()
             raise StorageError(
                 "the file of this instance is missing: it was amended here, and what came is not what it was"
@@ -206,7 +220,7 @@ class Storage:
     def _is_whole(self, existing: Existing) -> bool:
         return self._files.has(existing.location, existing.dataset_offset + existing.dataset_size_bytes)
 
-    def _add(self, request: StoreRequest, received: ReceivedInstance, source: Source, kept: Place) -> Added:
+    def _add(self, received: ReceivedInstance, incoming: Incoming, kept: Place) -> Added:
         """Index the instance; what it meets there is decided here, and the index makes sure that it is still so."""
         on_conflict = OnConflict(other_patient=self._validation.other_patient())
         while True:
@@ -218,7 +232,7 @@ class Storage:
                 raise
             if added.outcome is not Outcome.OTHER_CONTENT or added.existing is None:
                 return added
-            if self._holds(added.existing, request, source):
+            if self._holds(added.existing, incoming):
                 self._index.sync()
                 return replace(added, outcome=Outcome.SAME_CONTENT, findings=received.verdict.findings)
             if self._settings.duplicates is DuplicatePolicy.REJECT:
@@ -231,19 +245,27 @@ class Storage:
                 compared_with=here,
             )
 
-    def _holds(self, existing: Existing, request: StoreRequest, source: Source) -> bool:
+    def _holds(self, existing: Existing, incoming: Incoming) -> bool:
         """Whether what is here has the content of what came, maybe in another encoding; and whether it really is here."""
         if not self._is_whole(existing):
             return False
-        if existing.came_as(source.digest):
+        if existing.came_as(incoming.digest):
             return True
         try:
             stored = self._files.read(existing.location)
         except UnknownInstanceError:  # removed since
             return False
-        return same_content(stored.dataset, existing.transfer_syntax_uid, source.dataset, request.transfer_syntax_uid)
+        return same_content(
+            stored.dataset,
+            existing.transfer_syntax_uid,
+            incoming.source.dataset,
+            incoming.request.transfer_syntax_uid,
+            apart_from=_OF_FIXES if incoming.came_as else frozenset(),
+        )
 
 
+_OF_FIXES = frozenset({ORIGINAL_ATTRIBUTES_SEQUENCE})
+"""What two that were fixed alike differ in: it tells when."""
 _Taken = tuple[Fate, tuple[Finding, ...], str]
 _FATES = {
     Outcome.STORED: Fate.STORED,
@@ -251,60 +273,18 @@ _FATES = {
     Outcome.SAME_CONTENT: Fate.KNOWN,
     Outcome.OTHER_CONTENT: Fate.REFUSED,
 }
-_EVENTS = {Fate.HELD: "instance.known"} | {fate: f"instance.{fate}" for fate in Fate if fate is not Fate.HELD}
 
 
-def instance_received(
-    request: StoreRequest,
-    dataset: ScannedDataset,
-    attributes: Attributes,
-    source: Source,
-    verdict: Verdict,
-    kept: Place,
-) -> ReceivedInstance:
-    """What the index takes in of an instance that was kept."""
-    return ReceivedInstance(
-        sop_class_uid=_uid(dataset, SOP_CLASS_UID),
-        sop_instance_uid=_uid(dataset, SOP_INSTANCE_UID),
-        study_instance_uid=_uid(dataset, STUDY_INSTANCE_UID),
-        series_instance_uid=_uid(dataset, SERIES_INSTANCE_UID),
-        transfer_syntax_uid=request.transfer_syntax_uid,
-        attributes=attributes,
-        location=kept.location,
-        dataset_offset=kept.dataset_offset,
-        dataset_size_bytes=kept.dataset_size_bytes,
-        digest=source.digest,
-        digest_algorithm=DIGEST_ALGORITHM,
-        received_at=datetime.now(UTC),
-        sender=request.sender,
-        verdict=verdict,
+def _is_fixed_alike(existing: Existing, received: ReceivedInstance) -> bool:
+    """Whether what is gone is what came, changed by rules alone, as has been done to it again: only the time in it is another."""
+    return (
+        existing.received_digest is not None
+        and existing.received_digest == received.received_digest
+        and existing.dataset_size_bytes == received.dataset_size_bytes
+        and any(finding.severity is Severity.FIX for finding in existing.findings)
     )
 
 
-def _uid(dataset: ScannedDataset, tag: int) -> str:
-    return dataset.uid(tag) or ""
-
-
-def _log(
-    intake: Intake, request: StoreRequest, dataset: ScannedDataset, reception: Reception, duration_s: float
-) -> None:
-    """One line an instance, at its end (PS3.15 wants UIDs in audit trails; nothing here tells of a patient)."""
-    answer = intake.answer
-    refused_or_held = intake.fate in (Fate.REFUSED, Fate.QUARANTINED)
-    write = log.warning if refused_or_held else log.info
-    fields: dict[str, object] = {
-        "sop_instance_uid": (_uid(dataset, SOP_INSTANCE_UID) or request.sop_instance_uid)[:_UID_LENGTH],
-        "sop_class_uid": request.sop_class_uid[:_UID_LENGTH],
-        "calling_ae_title": request.sender.calling_ae_title,
-        "peer": request.sender.peer,
-        "size_bytes": reception.size_bytes,
-        "status": f"{answer.status:04X}",
-        "duration_ms": round(duration_s * 1000, 2),
-    }
-    remarks = [finding.rule for finding in intake.findings if finding.severity >= Severity.WARN]
-    if remarks:
-        fields["rules"] = remarks
-    if refused_or_held:
-        fields["offending_elements"] = [f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in answer.offending_elements]
-        fields["reason"] = answer.comment
-    write(_EVENTS[intake.fate], **fields)
+def _written(reception: Reception, pieces: Iterator[Piece]) -> memoryview:
+    write_pieces(reception, pieces)
+    return reception.dataset

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from pydicom.datadict import keyword_for_tag
 
+from dicomnode.dicom import status
+from dicomnode.dicom.instance import Severity
 from dicomnode.qa.checks import CHECKS
 from dicomnode.qa.language.days import day_of
 from dicomnode.qa.language.expression import Condition, compile_expression
+from dicomnode.qa.language.fix_text import FixText
+from dicomnode.qa.language.fixes import filling, mending
 from dicomnode.qa.language.operands import Kind, Operand, Value, operand, tag_of
 from dicomnode.qa.language.patterns import compile_pattern
 from dicomnode.qa.language.schema import DateBounds, LengthBounds, RuleText
 from dicomnode.qa.rule import Check, Hit, Rule, Subject
 
-_IsRight = Callable[[Value, Subject], bool]
-"""Whether a value is as it should be."""
+_IsRight = Callable[[Value, Any], bool]
+"""Whether a value is as it should be, in an instance (`Subject`); only dates look at that."""
 
 _SHOWN: Final = 5
 """So many values of an enum a comment names."""
@@ -29,14 +34,28 @@ def compile_rule(text: RuleText) -> Rule:
     check = _check(text)
     if text.when is not None:
         check = _only_when(compile_expression(text.when).holds, check)
-    return Rule(text.id, severity, text.status, text.ref, check)
+    code = text.status if text.status != status.COERCED else status.DATASET_DOES_NOT_MATCH_SOP_CLASS
+    left = text.fix.else_.level if text.fix is not None else None
+    return Rule(text.id, severity, code, text.ref, check, otherwise=Severity.WARN if left is None else left)
+
+
+def wrong_values(text: RuleText) -> Iterator[str]:
+    """What is wrong with the values that a rule's fix gives: the rule would find them again."""
+    if text.fix is None or text.fields is None:
+        return
+    lasting = text.model_copy(update={"date": None})  # which days are right, a day in the future tells
+    for field in map(operand, text.fields):
+        tests = [is_right for is_right, _ in _tests(field, lasting)]
+        for value in (*text.fix.map.values(), *([text.fix.default] if text.fix.default else ())):
+            if not all(_passes(field, test, part, None) for test in tests for part in value.split("\\") if part):
+                yield f"the rule would find {field.keyword} wrong with the fix's own value {value!r}"
 
 
 def _check(text: RuleText) -> Check:
     if text.required is not None:
-        return _required(text.required, text.comment or "{keyword} missing or empty")
+        return _mended(_required(text.required, text.comment or "{keyword} missing or empty"), text.required, text.fix)
     if text.present is not None:
-        return _present(text.present, text.comment or "{keyword} missing")
+        return _mended(_present(text.present, text.comment or "{keyword} missing"), text.present, text.fix)
     if text.assert_ is not None:
         return _asserted(text.assert_, text.comment)
     if text.check is not None:
@@ -49,6 +68,18 @@ def _required(keywords: Iterable[str], comment: str) -> Check:
 
     def found(subject: Subject) -> list[Hit]:
         return [hit for tag, hit in hits.items() if subject.is_empty(tag)]
+
+    return found
+
+
+def _mended(check: Check, keywords: Iterable[str], fix: FixText | None) -> Check:
+    """The check, with what would fill in what it finds missing."""
+    if fix is None:
+        return check
+    mends = {tag_of(keyword): filling(keyword, fix) for keyword in keywords}
+
+    def found(subject: Subject) -> list[Hit]:
+        return [hit._replace(change=mends[hit.tags[0]](subject)) for hit in check(subject)]
 
     return found
 
@@ -87,7 +118,8 @@ def _named(check: Check, comment: str | None) -> Check:
 
 
 def _fields(text: RuleText) -> Check:
-    parts = [_field(operand(keyword), text) for keyword in text.fields or ()]
+    make = _field if text.fix is None else _fixed_field
+    parts = [make(operand(keyword), text) for keyword in text.fields or ()]
     if len(parts) == 1:
         return parts[0]
 
@@ -110,6 +142,28 @@ def _field(field: Operand, text: RuleText) -> Callable[[Subject], tuple[Hit, ...
         return ()
 
     return found
+
+
+def _fixed_field(field: Operand, text: RuleText) -> Callable[[Subject], tuple[Hit, ...]]:
+    """The same, with what would mend it; where nothing is asked of the values, all that the fix would write otherwise is found."""
+    assert text.fix is not None
+    tests = [partial(_passes, field, is_right) for is_right, _ in _tests(field, text)]
+    mend, check = mending(field, text.fix, tests), _field(field, text)
+    otherwise_written = (_hit(field.keyword, text.comment or "{keyword} is not written as it shall be"),)
+
+    def found(subject: Subject) -> tuple[Hit, ...]:
+        hits = check(subject) if tests else otherwise_written
+        change = mend(subject) if hits else None
+        if change is None:
+            return hits if tests else ()
+        return (hits[0]._replace(change=change),)
+
+    return found
+
+
+def _passes(field: Operand, is_right: _IsRight, text: str, subject: Subject | None) -> bool:
+    value = field.value_of(text.strip())
+    return value is not None and is_right(value, subject)
 
 
 def _tests(field: Operand, text: RuleText) -> Iterator[tuple[_IsRight, str]]:

@@ -76,11 +76,15 @@ class Operand:
         if vr not in CHARACTERS:
             return ()
         texts = _texts(subject, element, vr, raw)
+        return texts if self.kind is Kind.TEXT else tuple(self.value_of(text) for text in texts)
+
+    def value_of(self, text: str) -> Value | None:
+        """What one value says that is written as ``text``; None when it is not of the kind."""
         if self.kind is Kind.NUMBER:
-            return tuple(_number(text) for text in texts)
+            return _number(text)
         if self.kind is Kind.DATE:
-            return tuple(day(text[:_DATE_CHARACTERS].encode()) or day(text.encode()) for text in texts)
-        return texts
+            return day(text[:_DATE_CHARACTERS].encode()) or day(text.encode())
+        return text
 
 
 def operand(keyword: str) -> Operand:

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from dicomnode.errors import ConfigurationError
-from dicomnode.qa.core import FOUND_BY_THE_INDEX, UIDS
 from dicomnode.qa.language.compiling import compile_rule
+from dicomnode.qa.language.contradictions import contradictions
 from dicomnode.qa.language.modes import Mode
 from dicomnode.qa.language.schema import Match, Override, RuleFile, RuleText, TestText
 from dicomnode.qa.rule import Rule, Subject
-from dicomnode.qa.rules import RULES
 from dicomnode.qa.settings import RuleSeverity
-from dicomnode.settings.document import Document, KeyPath
-from dicomnode.settings.faults import nearest
+from dicomnode.settings.document import Document
 
 STATION_NAME, MODEL_NAME, DEVICE_SERIAL_NUMBER, MODALITY = 0x00081010, 0x00081090, 0x00181000, 0x00080060
 
@@ -102,7 +100,7 @@ def compile_rules(document: Document) -> RuleSet:
         ConfigurationError: it is wrong; every fault is told with its line and key.
     """
     file = document.check(RuleFile)
-    problems = [document.problem(place, text) for place, text in _contradictions(file)]
+    problems = [document.problem(place, text) for place, text in contradictions(file)]
     if problems:
         raise ConfigurationError(document.source, problems)
     asked = tuple(name for name in _FACTS if any(getattr(one.match, name) for one in file.profiles.values()))
@@ -193,37 +191,3 @@ def _matchers(match: Match, asked: Sequence[str]) -> Iterator[tuple[int, _Fits]]
         globs: tuple[str, ...] | None = getattr(match, name)
         if globs is not None:
             yield place, re.compile("|".join(fnmatch.translate(glob) for glob in globs)).fullmatch
-
-
-def _contradictions(file: RuleFile) -> Iterator[tuple[KeyPath, str]]:
-    core = {rule.id for rule in RULES}
-    first: dict[str, str] = {}
-    for name, profile in file.profiles.items():
-        for index, rule in enumerate(profile.rules):
-            place = ("profiles", name, "rules", index, "id")
-            if rule.id in core or rule.id in FOUND_BY_THE_INDEX:
-                yield place, f"{rule.id} is a core rule: override it, or choose another id"
-            elif rule.id in first:
-                yield place, f"{rule.id} stands in profile {first[rule.id]} already"
-            first.setdefault(rule.id, name)
-    known = core | first.keys()
-    for name, profile in file.profiles.items():
-        for rule_id, override in profile.override.items():
-            yield from _wrong_override(("profiles", name, "override", rule_id), rule_id, override, known)
-    for index, test in enumerate(file.tests):
-        for rule_id in test.expect.keys() - known:
-            yield ("tests", index, "expect", rule_id), _unknown(rule_id, known)
-
-
-def _wrong_override(place: KeyPath, rule_id: str, override: Override, known: set[str]) -> Iterator[tuple[KeyPath, str]]:
-    if rule_id in FOUND_BY_THE_INDEX:
-        yield place, f"{rule_id} is the same for all instances: the configuration decides (docs/qa.md)"
-    elif rule_id not in known:
-        yield place, _unknown(rule_id, known)
-    elif rule_id == UIDS and (override.severity is not RuleSeverity.REJECT or override.mode is not None):
-        yield place, f"{UIDS} stays at reject: an instance without these UIDs cannot be indexed"
-
-
-def _unknown(rule_id: str, known: set[str]) -> str:
-    meant = nearest(rule_id, known)
-    return "no rule has this id" + (f"; did you mean {meant}?" if meant else "")

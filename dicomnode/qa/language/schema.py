@@ -15,6 +15,7 @@ from dicomnode.dicom import status
 from dicomnode.qa.checks import CHECKS
 from dicomnode.qa.language.days import day_of
 from dicomnode.qa.language.expression import compile_expression
+from dicomnode.qa.language.fix_text import FixText
 from dicomnode.qa.language.modes import Mode, ModeText
 from dicomnode.qa.language.operands import Kind, operand, tag_of
 from dicomnode.qa.language.patterns import compile_pattern
@@ -83,6 +84,8 @@ def _check_comment(text: str) -> str:
 
 
 def _check_status(code: int) -> int:
+    if code == status.COERCED:
+        return code  # of a fix; see RuleText
     if 0xA700 <= code <= 0xA7FF:  # noqa: PLR2004 - PS3.4 Table B.2-1
         raise ValueError(f"{code:#06x} says that the node is short of room: the sender may try again for ever")
     if code not in _FAILURES:
@@ -180,6 +183,8 @@ class RuleText(Settings):
     """The rule looks only at instances for which this condition holds."""
     severity: Annotated[RuleSeverity, AfterValidator(_is_rule_severity)]
     """info, warn, fix, quarantine or reject."""
+    fix: FixText | None = None
+    """What becomes of what is wrong; with severity fix."""
     mode: ModeText | None = None
     """How far the rule may go; as its profile's unless given."""
     status: Annotated[int, AfterValidator(_check_status)] = status.DATASET_DOES_NOT_MATCH_SOP_CLASS
@@ -195,15 +200,33 @@ class RuleText(Settings):
         if len(said) != 1:
             raise ValueError(f"a rule has one of {', '.join(KINDS)}; this one has {' and '.join(said) or 'none'}")
         asked = [name for name in ON_FIELDS if getattr(self, name) is not None]
-        if bool(asked) is not (self.fields is not None):
+        changes = self.fix is not None and self.fix.changes_values and not self.fix.gives_values
+        if (asked and self.fields is None) or (self.fields is not None and not (asked or changes)):
             raise ValueError(f"fields and one or more of {', '.join(ON_FIELDS)} belong together")
         for keyword in self.fields or ():
             self._suits(keyword)
-        if "status" in self.model_fields_set and self.severity is not RuleSeverity.REJECT:
+        self._can_fix()
+        if "status" in self.model_fields_set and not self._suits_status():
             raise ValueError("status is what a refused sender is told: it needs severity reject")
         if self.range is not None and self.range[0] > self.range[1]:
             raise ValueError("range begins with the smaller number")
         return self
+
+    def _suits_status(self) -> bool:
+        if self.fix is not None:
+            return self.status == status.COERCED or self.fix.else_ is RuleSeverity.REJECT
+        return self.severity is RuleSeverity.REJECT and self.status != status.COERCED
+
+    def _can_fix(self) -> None:
+        if (self.severity is RuleSeverity.FIX) is not (self.fix is not None):
+            raise ValueError("fix and severity fix belong together")
+        if self.fix is None:
+            return
+        filled = self.required or self.present
+        if self.fields is None and filled is None:
+            raise ValueError("a fix belongs to required, present or fields: anything else names no attribute to change")
+        if filled and (self.fix.changes_values or not self.fix.gives_values):
+            raise ValueError("what is missing has nothing to be changed: its fix has copy or default")
 
     def _suits(self, keyword: str) -> None:
         kind = operand(keyword).kind
@@ -295,6 +318,8 @@ class TestText(Settings):
     """The day on which it is judged: it must not matter when a file is loaded."""
     expect: Mapping[str, Expected] = {}
     """By rule id the severity of what it finds; none for nothing. Rules that are not named may find what they will."""
+    fixed: Mapping[str, str | None] = {}
+    """By keyword, what the instance says once it is fixed; several values joined by backslashes, null for an absent attribute."""
     answer: int | None = None
     """The status that the sender is told."""
 

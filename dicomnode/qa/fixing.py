@@ -1,0 +1,49 @@
+"""The changes that rules make: applied once, judged again, and never more than that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from dicomnode.dicom.amend import OriginalAttributes, Piece, Reason, amended
+from dicomnode.dicom.instance import StoreRequest, Verdict
+from dicomnode.dicom.scan import ScannedDataset, scan
+from dicomnode.errors import AmendError
+from dicomnode.qa.validation import Validation
+
+
+class Fixed(NamedTuple):
+    """A data set with the changes of its verdict made, and the verdict on it now."""
+
+    dataset: ScannedDataset
+    verdict: Verdict
+
+
+def fixed(
+    validation: Validation,
+    verdict: Verdict,
+    dataset: memoryview,
+    request: StoreRequest,
+    at: datetime,
+    write: Callable[[Iterator[Piece]], memoryview],
+) -> Fixed | None:
+    """The data set as the rules would have it; None when it cannot be changed so: then it is to be judged as it is.
+
+    The old values go into Original Attributes Sequence, with COERCE as the reason (PS3.3 Section C.12.1.1.9).
+
+    Args:
+        verdict: on ``dataset``, with changes.
+        at: now, where the node stands.
+        write: keeps the pieces of the new data set as long as it is looked at, and gives the whole.
+    """
+    sender = request.sender
+    original = OriginalAttributes(at, sender.called_ae_title, sender.calling_ae_title, Reason.COERCE)
+    try:
+        changed = write(amended(dataset, request.transfer_syntax_uid, verdict.changes, original=original))
+    except AmendError:
+        return None
+    if changed == dataset:  # it says so already, if in other words
+        return None
+    scanned = scan(changed, request.transfer_syntax_uid)
+    return Fixed(scanned, validation.judge_fixed(verdict, scanned, request, at.date()))

@@ -1,0 +1,147 @@
+"""Fixes: what a rule would have an attribute say instead. Text of the top level only, and nothing that says what an instance is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from dicomnode.dicom.amend import Change, vr_of
+from dicomnode.dicom.character_sets import character_set
+from dicomnode.dicom.element_header import UNDEFINED
+from dicomnode.dicom.element_value import value_bytes
+from dicomnode.dicom.encode import Encoding
+from dicomnode.dicom.value_representation import CHARACTERS, UNSPLIT, dictionary_vr, effective_vr
+from dicomnode.errors import AmendError
+from dicomnode.qa.language.fix_text import FixText
+from dicomnode.qa.language.operands import Operand, operand, tag_of
+from dicomnode.qa.rule import MAX_VALUE_BYTES, Subject
+
+IsRight = Callable[[str, Subject], bool]
+"""Whether one value, as text, is as the rule wants it."""
+Mend = Callable[[Subject], Change | None]
+"""What would mend an attribute; None when nothing does."""
+
+_SPECIFIC_CHARACTER_SET: Final = 0x00080005
+_FIRST_GROUP, _FIRST_PIXEL_GROUP = 0x0008, 0x7FE0
+_ORIGINAL_ATTRIBUTES: Final = range(0x04000550, 0x04000566)
+_IMAGE_PIXEL: Final = frozenset(
+    {
+        0x00280002,
+        0x00280004,
+        0x00280006,
+        0x00280008,
+        0x00280009,
+        0x00280010,
+        0x00280011,
+        0x00280100,
+        0x00280101,
+        0x00280102,
+    }
+    | {0x00280103}
+)
+"""What pixel data are read by (PS3.3 Table C.7-11a)."""
+_ANY_CHARACTERS: Final = Encoding(implicit_vr=False, big_endian=False, character_set=character_set("ISO_IR 192"))
+
+
+def unfixable(keyword: str) -> str | None:
+    """Why no rule may change an attribute; None where one may."""
+    tag = tag_of(keyword)
+    vr = dictionary_vr(tag)
+    if vr == b"UI":
+        return f"{keyword} is a UID: it says which instance this is, and no rule changes that"
+    if tag == _SPECIFIC_CHARACTER_SET or tag in _ORIGINAL_ATTRIBUTES or tag >> 16 < _FIRST_GROUP:
+        return f"{keyword} tells of the data set itself: no rule changes it"
+    if tag in _IMAGE_PIXEL or tag >> 16 >= _FIRST_PIXEL_GROUP:
+        return f"{keyword} is pixel data, or says how they are read: no rule changes that"
+    return None if vr in CHARACTERS else f"{keyword} has the VR {vr.decode('ascii')}: only text can be fixed"
+
+
+def unwritable(keyword: str, value: str) -> str | None:
+    """Why no data set can say ``value`` in an attribute; None where one can."""
+    tag = tag_of(keyword)
+    try:
+        value_bytes(tag, dictionary_vr(tag), value, _ANY_CHARACTERS)
+    except AmendError as error:
+        return str(error)
+    return None
+
+
+def uncopied(source: str, target: str) -> str | None:
+    """Why what ``source`` says is nothing for ``target``; None where it is."""
+    if dictionary_vr(tag_of(source)) not in CHARACTERS:
+        return f"{source} is no text: it cannot be copied"
+    kind = operand(source).kind
+    return None if kind is operand(target).kind else f"{source} is {kind.value}: it cannot be copied to {target}"
+
+
+def mending(field: Operand, fix: FixText, is_right: Sequence[IsRight]) -> Mend:
+    """What makes an attribute's values right, one by one, or else another value for all of them."""
+    transform, instead = _transform(fix), _instead(fix)
+
+    def wrong(parts: Sequence[str], subject: Subject) -> bool:
+        return not all(test(part, subject) for part in parts if part for test in is_right)
+
+    def mend(subject: Subject) -> Change | None:
+        text = _text(subject, field.tag)
+        if text is None:
+            return None
+        parts = [text] if dictionary_vr(field.tag) in UNSPLIT else text.split("\\")
+        new: Sequence[str] = [transform(part) for part in parts]
+        if wrong(new, subject):
+            other = instead(subject)
+            new = () if other is None else other.split("\\")
+            if not any(new) or wrong(new, subject):
+                return None
+        if list(new) == parts:
+            return None
+        return Change(field.tag, vr_of(subject.dataset, field.tag), "\\".join(new))
+
+    return mend
+
+
+def filling(keyword: str, fix: FixText) -> Mend:
+    """What an attribute says that is absent or empty."""
+    tag, instead = tag_of(keyword), _instead(fix)
+
+    def mend(subject: Subject) -> Change | None:
+        value = instead(subject)
+        return None if value is None else Change(tag, vr_of(subject.dataset, tag), value)
+
+    return mend
+
+
+def _transform(fix: FixText) -> Callable[[str], str]:
+    steps: list[Callable[[str], str]] = []
+    if fix.trim:
+        steps.append(str.strip)
+    if fix.upper:
+        steps.append(str.upper)
+    if fix.lower:
+        steps.append(str.lower)
+    words = dict(fix.map)
+
+    def transform(value: str) -> str:
+        for step in steps:
+            value = step(value)
+        return words.get(value.strip(), value) if words else value
+
+    return transform
+
+
+def _instead(fix: FixText) -> Callable[[Subject], str | None]:
+    """The other attribute's value, where it has one; else the default."""
+    source = tag_of(fix.copy_) if fix.copy_ is not None else None
+
+    def instead(subject: Subject) -> str | None:
+        copied = _text(subject, source) if source is not None else None
+        return copied.strip() if copied and copied.strip() else fix.default
+
+    return instead
+
+
+def _text(subject: Subject, tag: int) -> str | None:
+    """All that a text element says; None when it is absent, longer than rules see, or no text."""
+    element = subject.dataset.elements.get(tag)
+    if element is None or element[2] == UNDEFINED or element[2] > MAX_VALUE_BYTES:
+        return None
+    return subject.dataset.text(tag) if effective_vr(tag, element[0]) in CHARACTERS else None

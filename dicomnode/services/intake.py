@@ -1,0 +1,137 @@
+"""An instance on its way in: as it is to be kept, as the index takes it in, what became of it, and its line in the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import structlog
+
+from dicomnode.dicom import status
+from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance, Severity, StoreAnswer, StoreRequest, Verdict
+from dicomnode.dicom.scan import ScannedDataset
+from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Kept, KeptInPlace, Reception
+
+log = structlog.get_logger()
+
+Source = Reception | FileInPlace
+"""Where a data set comes from: it was received, or it lies in a file that stays where it is."""
+Place = Kept | KeptInPlace
+
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
+_UID_LENGTH = 64
+
+
+class Fate(StrEnum):
+    """What became of an instance that came."""
+
+    STORED = "stored"
+    RESTORED = "restored"
+    """It is here, and was, but its file was gone."""
+    KNOWN = "known"
+    """The same content was here already: nothing was written."""
+    HELD = "held"
+    """The same content was in quarantine already: nothing was written."""
+    QUARANTINED = "quarantined"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What became of an instance that came, and what its sender is told.
+
+    Attributes:
+        findings: all that was found of it; of one that was here already, what was found the first time.
+        location: of the file that holds its content; empty when none does.
+    """
+
+    fate: Fate
+    answer: StoreAnswer
+    findings: tuple[Finding, ...]
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An instance on its way in, as it is to be kept.
+
+    Attributes:
+        came_as: the digest of what came, where rules have changed it since.
+    """
+
+    request: StoreRequest
+    dataset: ScannedDataset
+    source: Source
+    verdict: Verdict
+    came_as: bytes | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """Of what came."""
+        return self.came_as or self.source.digest
+
+
+def instance_received(
+    request: StoreRequest,
+    dataset: ScannedDataset,
+    attributes: Attributes,
+    source: Source,
+    verdict: Verdict,
+    kept: Place,
+) -> ReceivedInstance:
+    """What the index takes in of an instance that was kept."""
+    return ReceivedInstance(
+        sop_class_uid=uid(dataset, SOP_CLASS_UID),
+        sop_instance_uid=uid(dataset, SOP_INSTANCE_UID),
+        study_instance_uid=uid(dataset, STUDY_INSTANCE_UID),
+        series_instance_uid=uid(dataset, SERIES_INSTANCE_UID),
+        transfer_syntax_uid=request.transfer_syntax_uid,
+        attributes=attributes,
+        location=kept.location,
+        dataset_offset=kept.dataset_offset,
+        dataset_size_bytes=kept.dataset_size_bytes,
+        digest=source.digest,
+        digest_algorithm=DIGEST_ALGORITHM,
+        received_at=datetime.now(UTC),
+        sender=request.sender,
+        verdict=verdict,
+    )
+
+
+def uid(dataset: ScannedDataset, tag: int) -> str:
+    """A UID of the top level; empty when absent."""
+    return dataset.uid(tag) or ""
+
+
+_EVENTS = {Fate.HELD: "instance.known"} | {fate: f"instance.{fate}" for fate in Fate if fate is not Fate.HELD}
+
+
+def log_intake(
+    intake: Intake, request: StoreRequest, dataset: ScannedDataset, reception: Reception, duration_s: float
+) -> None:
+    """One line an instance, at its end (PS3.15 wants UIDs in audit trails; nothing here tells of a patient)."""
+    answer = intake.answer
+    refused_or_held = intake.fate in (Fate.REFUSED, Fate.QUARANTINED)
+    write = log.warning if refused_or_held else log.info
+    fields: dict[str, object] = {
+        "sop_instance_uid": (uid(dataset, SOP_INSTANCE_UID) or request.sop_instance_uid)[:_UID_LENGTH],
+        "sop_class_uid": request.sop_class_uid[:_UID_LENGTH],
+        "calling_ae_title": request.sender.calling_ae_title,
+        "peer": request.sender.peer,
+        "size_bytes": reception.size_bytes,
+        "status": f"{answer.status:04X}",
+        "duration_ms": round(duration_s * 1000, 2),
+    }
+    if answer.status == status.COERCED or refused_or_held:
+        fields["offending_elements"] = [f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in answer.offending_elements]
+    remarks = [finding.rule for finding in intake.findings if finding.severity >= Severity.WARN]
+    if remarks:
+        fields["rules"] = remarks
+    observed = [f"{one.rule} would {one.would.name.lower()}" for one in intake.findings if one.would is not None]
+    if observed:
+        fields["observed"] = observed
+    if refused_or_held:
+        fields["reason"] = answer.comment
+    write(_EVENTS[intake.fate], **fields)

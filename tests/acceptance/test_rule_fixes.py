@@ -1,0 +1,102 @@
+"""What rules change on reception, and what their modes keep them from: DCMTK's tools against the real program."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from factories import ct, write
+from pydicom import dcmread
+from running_node import RunningNode, dcmtk, wait_for
+
+RULES = """version: 1
+profiles:
+  all:
+    rules:
+      - id: site.sex
+        fields: [PatientSex]
+        enum: [M, F, O]
+        severity: fix
+        fix: {upper: true, map: {W: F, MALE: M}, else: warn}
+      - {id: site.accession, required: [AccessionNumber], severity: fix, fix: {copy: StudyID}}
+      - {id: site.kvp, fields: [KVP], range: [40, 160], severity: reject, status: 0xC123, mode: observe}
+  pilot:
+    match: {calling_ae: PILOT}
+    override:
+      site.kvp: {mode: quarantine, reason: new software}
+tests:
+  - name: a woman
+    dataset: {from: ct, PatientSex: w}
+    expect: {site.sex: fix, patient.sex: none}
+    fixed: {PatientSex: F}
+    answer: 0xB000
+"""
+
+
+def node_with_rules(folder: Path, **qa: object) -> RunningNode:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "site.yaml").write_text(RULES)
+    return RunningNode(folder, qa={"rules": "site.yaml"} | qa)
+
+
+def test_sender_hears_what_was_changed_and_everybody_finds_the_new_value(tmp_path: Path) -> None:
+    with node_with_rules(tmp_path / "node", success_for_quarantine=["OLD_CT"]) as node:
+        came = ct(PatientSex="w", AccessionNumber="", StudyID="S7")
+        file = write(came, tmp_path / "came.dcm")
+        done = dcmtk("storescu", "-d", "-R", "-aec", "DICOMNODE", "127.0.0.1", str(node.port), file)
+        told = done.stdout + done.stderr
+        assert re.search(r"DIMSE Status\s*: 0xb000", told)
+        assert re.search(r"\(0000,0901\) AT \(0010,0040\)\\\(0008,0050\)", told)
+        assert "PatientSex is none of M, F, O [site.sex]" in told
+        [kept] = node.files()
+        instance = dcmread(kept)
+        assert (instance.PatientSex, instance.AccessionNumber) == ("F", "S7")
+        assert instance.PixelData == came.PixelData
+        [original] = instance.OriginalAttributesSequence
+        assert original.ReasonForTheAttributeModification == "COERCE"
+        assert original.ModifiedAttributesSequence[0].PatientSex == "w"
+        for sex, count in (("F", 1), ("W", 0)):
+            query = ("-S", "-k", "QueryRetrieveLevel=STUDY", "-k", f"PatientSex={sex}", "-k", "StudyInstanceUID")
+            found = dcmtk("findscu", "-aec", "DICOMNODE", *query, "127.0.0.1", str(node.port))
+            assert (found.stdout + found.stderr).count(came.StudyInstanceUID) == count
+        assert node.storescu(file) == [0xB000]
+        assert node.storescu(file, options=("-aet", "OLD_CT")) == [0x0000]
+        assert node.files() == [kept]
+        [stored] = wait_for(lambda: node.events("instance.stored"), what="the line of the instance")
+        assert stored["rules"] == ["site.sex", "site.accession"]
+        assert stored["offending_elements"] == ["(0010,0040)", "(0008,0050)"]
+        assert node.rows("quarantine", "list") == []
+
+
+def test_big_instance_is_fixed_in_its_file(tmp_path: Path) -> None:
+    with node_with_rules(tmp_path / "node") as node:
+        came = ct(rows=2048, columns=2048, PatientSex="w")
+        assert node.storescu(write(came, tmp_path / "big.dcm")) == [0xB000]
+        [kept] = node.files()
+        assert dcmread(kept).PatientSex == "F"
+        assert dcmread(kept).PixelData == came.PixelData
+        wait_for(lambda: not node.unfinished(), what="incoming to be empty")
+
+
+def test_check_gives_the_same_verdict_and_changes_no_file(tmp_path: Path) -> None:
+    with node_with_rules(tmp_path / "node") as node:
+        file = write(ct(PatientSex="w"), tmp_path / "came.dcm")
+        before = file.read_bytes()
+        [checked] = node.rows("check", str(file))
+        assert (checked["verdict"], checked["status"]) == ("fix", "0xB000")
+        assert [(one["rule"], one["severity"]) for one in checked["findings"] if one["rule"].startswith("site")] == [
+            ("site.sex", "fix")
+        ]
+        assert "patient.sex" not in {one["rule"] for one in checked["findings"]}
+        assert file.read_bytes() == before
+
+
+def test_what_a_mode_keeps_a_rule_from_stands_in_the_log(tmp_path: Path) -> None:
+    with node_with_rules(tmp_path / "node") as node:
+        assert node.storescu(write(ct(KVP="400"), tmp_path / "one.dcm")) == [0x0000]
+        assert node.storescu(write(ct(KVP="400"), tmp_path / "two.dcm"), options=("-aet", "PILOT")) == [0xB007]
+        [stored] = wait_for(lambda: node.events("instance.stored"), what="the line of the instance")
+        assert stored["observed"] == ["site.kvp would reject"]
+        [held] = wait_for(lambda: node.events("instance.quarantined"), what="the line of the other one")
+        assert held["observed"] == ["site.kvp would reject"]
+        assert held["reason"].startswith("would reject: KVP not between 40 and 160")
