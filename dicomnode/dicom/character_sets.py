@@ -84,6 +84,9 @@ _ESCAPES_OF_TERM: Final = {
 # an escape sequence, or a stretch of bytes that one code element decodes
 _STRETCHES: Final = re.compile(rb"\x1b(?:\$[()][A-D]|\$[@AB]|[()\-][A-Za-z])|[\x80-\xff]+|[^\x1b\x80-\xff]+|\x1b")
 
+_SWITCHES: Final = re.compile(rb"\x1b(?:\$[()][A-D]|\$[@AB]|[()\-][A-Za-z])?")
+"""An escape sequence, or an escape character that begins none."""
+
 _RESETS: Final = frozenset("\\\t\n\f\r")
 _RESETS_IN_NAMES: Final = _RESETS | {"^", "="}
 """After one of these the initial code elements are in use again (PS3.5 Section 6.1.2.5.3)."""
@@ -130,6 +133,21 @@ class CharacterSet:
             return _encode_character(text, self.codec)
         pieces = [_encode_character(character, self._first_codec) for character in text]
         return None if None in pieces else b"".join(piece for piece in pieces if piece is not None)
+
+    @property
+    def is_ascii_first(self) -> bool:
+        """Whether a set is named, and bytes from 80H on mean nothing in it until an escape sequence says what they mean."""
+        return bool(self.terms) and self.terms[0] in _DEFAULT_TERMS
+
+    def has_undeclared_escapes(self, value: bytes) -> bool:
+        """Whether ``value`` switches to a set that no term names, or has an escape character that switches nothing."""
+        switches = _SWITCHES.findall(value)
+        return bool(switches) and not self._declared_escapes.issuperset(switches)
+
+    @property
+    def _declared_escapes(self) -> frozenset[bytes]:
+        declared = {escape for term in self.terms for escape in _ESCAPES_OF_TERM.get(term, ())}
+        return frozenset(declared | set(_ESCAPES_OF_TERM["ISO 2022 IR 6"]) if declared or len(self.terms) > 1 else ())
 
     @property
     def _first_codec(self) -> str:

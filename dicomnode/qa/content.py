@@ -7,29 +7,27 @@ from datetime import date, timedelta
 
 from pydicom.datadict import keyword_for_tag
 
-from dicomnode.dicom.scan import UNDEFINED, Item, ScannedDataset
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
 from dicomnode.dicom.sop_class import is_private, is_standard_storage
-from dicomnode.dicom.value_representation import TEXT, effective_vr
 from dicomnode.qa.identification import SOP_CLASS_UID
 from dicomnode.qa.rule import Hit, Subject, day
+from dicomnode.qa.values.judging import UNDECLARED
+from dicomnode.qa.values.looking import flawed_values
 
 STUDY_DATE, SERIES_DATE, ACQUISITION_DATE, CONTENT_DATE = 0x00080020, 0x00080021, 0x00080022, 0x00080023
 INSTANCE_CREATION_DATE = 0x00080012
 PATIENT_BIRTH_DATE, PATIENT_SEX = 0x00100030, 0x00100040
 
-_DATES = (INSTANCE_CREATION_DATE, STUDY_DATE, SERIES_DATE, ACQUISITION_DATE, CONTENT_DATE, PATIENT_BIRTH_DATE)
+DATES = (INSTANCE_CREATION_DATE, STUDY_DATE, SERIES_DATE, ACQUISITION_DATE, CONTENT_DATE, PATIENT_BIRTH_DATE)
 _DATES_OF_IMAGES = (STUDY_DATE, SERIES_DATE, ACQUISITION_DATE, CONTENT_DATE)
 _EARLIEST_IMAGE = date(1895, 1, 1)  # X-rays were discovered in November of that year; films are digitized
 _ONE_DAY = timedelta(days=1)
 _SEXES = frozenset((b"M", b"F", b"O"))
-_TEXT_BYTES = 64 << 10
-"""How much of a text is looked at: all that an explicit VR with a short length can hold."""
 
 
 def no_dates(subject: Subject) -> Iterator[Hit]:
     """A DA value is no day of the calendar (PS3.5 Table 6.2-1)."""
-    for tag in _DATES:
+    for tag in DATES:
         value = subject.value(tag)
         if value and day(value) is None and any(day(each) is None for each in value.split(b"\\") if each):
             yield Hit((tag,), f"{keyword_for_tag(tag)} is not a date")
@@ -68,12 +66,8 @@ def unknown_sex(subject: Subject) -> Iterator[Hit]:
 
 def text_without_character_set(subject: Subject) -> Iterator[Hit]:
     """Text beyond ASCII, and nothing says in which character set (PS3.3 C.12.1.1.2)."""
-    if subject.value(SPECIFIC_CHARACTER_SET):
-        return
-    found = next(_text_beyond_ascii(subject.dataset, subject.dataset, ""), None)
-    if found is not None:
-        tag, path = found
-        yield Hit((SPECIFIC_CHARACTER_SET, tag), "non-ASCII text without SpecificCharacterSet", path)
+    for hit in subject.once(flawed_values, flawed_values).get(UNDECLARED, ())[:1]:
+        yield Hit((SPECIFIC_CHARACTER_SET, *hit.tags), "non-ASCII text without SpecificCharacterSet", hit.path)
 
 
 def is_unlisted(sop_class_uid: str) -> bool:
@@ -89,17 +83,3 @@ def unlisted_sop_class(_: Subject) -> Iterator[Hit]:
 def private_sop_class(_: Subject) -> Iterator[Hit]:
     """The SOP Class is its maker's own: nothing is known of what its instances must hold."""
     yield Hit((SOP_CLASS_UID,), "SOP Class private: its IOD is not checked")
-
-
-def _text_beyond_ascii(dataset: ScannedDataset, item: Item, path: str) -> Iterator[tuple[int, str]]:
-    """Tag and path of each text that is not ASCII, but for items that name a character set of their own."""
-    data = dataset.data
-    for tag, (vr, offset, length) in item.elements.items():
-        if length == UNDEFINED or not (vr in TEXT or (vr == b"UN" and effective_vr(tag, vr) in TEXT)):
-            continue
-        if not bytes(data[offset : offset + min(length, _TEXT_BYTES)]).isascii():
-            yield tag, path
-    for tag, items in item.items.items():
-        for number, inner in enumerate(items):
-            if SPECIFIC_CHARACTER_SET not in inner.elements:
-                yield from _text_beyond_ascii(dataset, inner, f"{path}({tag >> 16:04X},{tag & 0xFFFF:04X})[{number}]")

@@ -1,0 +1,227 @@
+"""One look at all values of a data set and its items.
+
+Consecutive instances of a series share nearly all of their bytes. Elements are taken in blocks of eight as they follow each other:
+bytes that were judged before, in an instance of the same encoding and character set, are not judged again, whatever was found in
+them is told anew. The same holds for items without sequences, and for short values. All of it is bounded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+
+from pydicom.datadict import keyword_for_tag
+
+from dicomnode.dicom.character_sets import CharacterSet, character_set
+from dicomnode.dicom.scan import Element, Item, ScannedDataset
+from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
+from dicomnode.qa import walk
+from dicomnode.qa.multiplicity import ITEMS, single_item_section
+from dicomnode.qa.rule import Hit, Subject
+from dicomnode.qa.values.forms import RIGHT, Flaw
+from dicomnode.qa.values.judging import MAX_BYTES, flaws_of
+from dicomnode.qa.walk import Place, path
+
+PARTIAL: Final = "value.partial"
+MAX_HITS: Final = 100
+"""Of one instance; the same fault of the same attribute counts once."""
+
+_BLOCK: Final = 8
+_MAX_BLOCK_BYTES: Final = 4096
+_MAX_VALUE_BYTES: Final = 64
+_MAX_BLOCKS: Final = 4096
+_MAX_VALUES: Final = 8192
+_CONTEXTS: Final = 16
+_BETWEEN_LOOKS: Final = 32
+
+_NOTHING: Final[Element] = (b"CS", 0, 0)
+_Key = tuple[str, int, str]
+"""A fault: rule, tag and words."""
+_Faults = dict[_Key, Place | None]
+"""Each fault, and the item where it shows first."""
+
+
+class _Memory:
+    """What was judged before where one encoding and one character set are in force."""
+
+    __slots__ = ("blocks", "characters", "items", "values")
+
+    def __init__(self, characters: CharacterSet) -> None:
+        self.characters = characters
+        self.blocks: dict[tuple[int, bytes], _Faults] = {}
+        self.items: dict[tuple[int, bytes], tuple[_Key, ...]] = {}
+        self.values: dict[tuple[int, bytes, bytes], tuple[Flaw, ...]] = {}
+
+    def judge(self, key: tuple[int, bytes, bytes]) -> tuple[Flaw, ...]:
+        """What is wrong with a short value, by tag, VR and bytes; remembered."""
+        if len(self.values) >= _MAX_VALUES:
+            self.values.clear()
+        flaws = self.values[key] = flaws_of(*key, len(key[2]), self.characters)
+        return flaws
+
+
+@lru_cache(maxsize=_CONTEXTS)  # a peer can make up any number of terms
+def _memory(terms: bytes, implicit_vr: bool, big_endian: bool) -> _Memory:  # noqa: ARG001, FBT001 - keys
+    return _Memory(character_set(terms.decode("latin_1")))
+
+
+def flawed_values(subject: Subject) -> Mapping[str, list[Hit]]:
+    """What is wrong with values, their number and that of items, by rule; for all rules of an instance together.
+
+    `Subject.once` keeps it for the rules that ask after the first.
+    """
+    hits: dict[str, list[Hit]] = {}
+    for (rule, tag, words), place in _Look(subject.dataset).faults().items():
+        name = keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+        reference = _section(tag, place) if rule == ITEMS else ""
+        hit = Hit((tag,) if tag else (), f"{name} {words}" if tag else words, path(place), reference)
+        hits.setdefault(rule, []).append(hit)
+    return hits
+
+
+def _section(tag: int, place: Place | None) -> str:
+    return f"PS3.3 {single_item_section(place[1] if place else 0, tag)}"
+
+
+class _Look:
+    """At one data set."""
+
+    __slots__ = ("_countdown", "_data", "_dataset", "_memory", "_remembers", "_until", "stopped")
+
+    def __init__(self, dataset: ScannedDataset) -> None:
+        self._dataset = dataset
+        self._data = dataset.data
+        self._remembers = not dataset.faults  # bytes are read the same way again only if they are regular
+        self._until = time.perf_counter() + walk.MAX_SECONDS
+        self._countdown = _BETWEEN_LOOKS
+        self._memory = self._memory_for(dataset)
+        self.stopped = False
+
+    def _memory_for(self, item: Item) -> _Memory:
+        _, offset, length = item.elements.get(SPECIFIC_CHARACTER_SET, _NOTHING)
+        terms = bytes(self._data[offset : offset + min(length, MAX_BYTES)]).strip(b" \0")
+        return _memory(terms, self._dataset.implicit_vr, self._dataset.big_endian)
+
+    def faults(self) -> _Faults:
+        """All of them, each with the item where it shows first."""
+        dataset, data, blocks = self._dataset, self._data, self._memory.blocks
+        tags, elements = list(dataset.elements), list(dataset.elements.values())
+        ends = [element[1] for element in elements[_BLOCK::_BLOCK]]
+        if elements:
+            vr, offset, length = elements[-1]
+            ends.append(offset if _is_binary(vr) else offset + length)
+        found: _Faults = {}
+        for number, end in enumerate(ends):
+            first = number * _BLOCK
+            start = elements[first][1] - 8
+            if not self._remembers or end - start > _MAX_BLOCK_BYTES:
+                self._judge(tags[first : first + _BLOCK], dataset, found)
+                if self.stopped:
+                    break
+                continue
+            key = tags[first], bytes(data[start:end])
+            faults = blocks.get(key)
+            if faults is None:
+                faults = {}
+                self._judge(tags[first : first + _BLOCK], dataset, faults)
+                if self.stopped:
+                    _add(found, faults)
+                    break
+                if len(blocks) >= _MAX_BLOCKS:
+                    blocks.clear()
+                blocks[key] = faults
+            if faults:
+                _add(found, faults)
+        if self.stopped:
+            found[PARTIAL, 0, "look at values partial: it took too long"] = None
+        return found
+
+    def _judge(self, tags: list[int], item: Item, faults: _Faults) -> None:
+        """Judge those elements of the top level, and all items within them."""
+        if self._is_late():
+            return
+        waiting: deque[tuple[Item, Place, _Memory]] = deque()
+        self._judge_elements(tags, item, None, self._memory, faults, waiting)
+        while waiting and not self._is_late():
+            self._judge_item(*waiting.popleft(), faults, waiting)
+
+    def _is_late(self) -> bool:
+        self._countdown -= 1
+        if self._countdown <= 0:
+            self._countdown = _BETWEEN_LOOKS
+            self.stopped = time.perf_counter() > self._until
+        return self.stopped
+
+    def _judge_item(
+        self, item: Item, place: Place, memory: _Memory, faults: _Faults, waiting: deque[tuple[Item, Place, _Memory]]
+    ) -> None:
+        elements = item.elements
+        if not elements:
+            return
+        own = self._memory_for(item) if SPECIFIC_CHARACTER_SET in elements else memory
+        if item.items or not self._remembers:
+            self._judge_elements(elements, item, place, own, faults, waiting)
+            return
+        tag = next(iter(elements))
+        _, offset, length = elements[next(reversed(elements))]
+        start, end = elements[tag][1] - 8, offset + length
+        if end - start > _MAX_BLOCK_BYTES or length < 0:
+            self._judge_elements(elements, item, place, own, faults, waiting)
+            return
+        key = tag, bytes(self._data[start:end])
+        known = memory.items.get(key)
+        if known is None:
+            here: _Faults = {}
+            self._judge_elements(elements, item, None, own, here, waiting)
+            if len(memory.items) >= _MAX_BLOCKS:
+                memory.items.clear()
+            known = memory.items[key] = tuple(here)
+        for fault in known:
+            faults.setdefault(fault, place)
+
+    def _judge_elements(
+        self,
+        tags: Iterable[int],
+        item: Item,
+        place: Place | None,
+        memory: _Memory,
+        faults: _Faults,
+        waiting: deque[tuple[Item, Place, _Memory]],
+    ) -> None:
+        """Judge elements of one item, and put the items of their sequences in the queue."""
+        data, elements, values = self._data, item.elements, memory.values
+        for tag in tags:
+            vr, offset, length = elements[tag]
+            if tag in item.items:
+                items = item.items[tag]
+                if len(items) > 1 and single_item_section(place[1] if place else 0, tag) is not None:
+                    faults.setdefault((ITEMS, tag, f"has {len(items)} items, not 1"), place)
+                for number, inner in enumerate(items):
+                    waiting.append((inner, (place, tag, number), memory))
+            elif length <= 0 or vr == b"SQ":
+                continue
+            else:
+                if length <= _MAX_VALUE_BYTES:
+                    key = tag, vr, bytes(data[offset : offset + length])
+                    flaws = values.get(key)
+                    if flaws is None:
+                        flaws = memory.judge(key)
+                else:
+                    value = b"" if _is_binary(vr) else bytes(data[offset : offset + min(length, MAX_BYTES)])
+                    flaws = flaws_of(tag, vr, value, length, memory.characters)
+                for rule, words in flaws:
+                    faults.setdefault((rule, tag, words), place)
+
+
+def _is_binary(vr: bytes) -> bool:
+    """Whether only the length of a value counts."""
+    return vr not in RIGHT and vr not in (b"UN", b"SQ")
+
+
+def _add(found: _Faults, faults: _Faults) -> None:
+    for fault, place in faults.items():
+        if len(found) < MAX_HITS:
+            found.setdefault(fault, place)
