@@ -1,14 +1,15 @@
 """Normalized services as SCU, and reports as SCP (PS3.7 Section 10.1): one request, one response.
 
-    with caller.association([build_context(uid, UNCOMPRESSED)]) as association:
+    with opened(caller, uid) as association:
         syntax = transfer_syntax(association, uid)
         response = n_create(association, uid, instance_uid, encoded(..., syntax))
 
-Who brings a report is the SCP: it proposes ``reporting_role``, and answers nothing itself (PS3.4 Section J.3.3).
+Who brings a report is the SCP: it says so by its role, and answers nothing itself (PS3.4 Section J.3.3).
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
@@ -16,13 +17,12 @@ from typing import Final
 from pydicom.uid import UID
 from pynetdicom import build_role
 from pynetdicom.dimse_primitives import N_ACTION, N_CREATE, N_EVENT_REPORT, N_SET
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
-from pynetdicom.presentation import PresentationContext
+from pynetdicom.presentation import PresentationContext, build_context
 
 from dicomnode.dicom import status
 from dicomnode.errors import NoContextError, PeerError
-from dicomnode.scu.caller import accepted_context
-from dicomnode.upper_layer.requestor import RequestedAssociation
+from dicomnode.scu.caller import UNCOMPRESSED, Caller, accepted_context
+from dicomnode.upper_layer.requestor import Reports, RequestedAssociation
 
 Request = N_ACTION | N_CREATE | N_EVENT_REPORT | N_SET
 
@@ -38,12 +38,14 @@ class NormalizedResponse:
         sop_instance_uid: Affected SOP Instance UID; empty when it is not told.
         dataset: encoded in the transfer syntax of the presentation context; empty for none.
         comment: Error Comment (0000,0902).
+        error_id: Error ID (0000,0903); None when there is none.
     """
 
     status: int
     sop_instance_uid: str = ""
     dataset: bytes = b""
     comment: str = ""
+    error_id: int | None = None
 
     @property
     def is_success(self) -> bool:
@@ -55,9 +57,24 @@ class NormalizedResponse:
         return status.meaning(self.status) + (f": {status.error_comment(self.comment)}" if self.comment else "")
 
 
-def reporting_role(sop_class_uid: str) -> SCP_SCU_RoleSelectionNegotiation:
-    """The user information item by which we say that we are the SCP of this class (PS3.7 Section D.3.3.4)."""
-    return build_role(sop_class_uid, scp_role=True)
+def opened(
+    caller: Caller, sop_class_uid: str, *, is_scp: bool = False, reports: Reports | None = None
+) -> AbstractContextManager[RequestedAssociation]:
+    """An association for requests of this class, released after the block.
+
+    Args:
+        is_scp: we bring reports: say by role selection that we are the SCP (PS3.7 Section D.3.3.4).
+        reports: answers the reports that the peer sends over it.
+
+    Raises:
+        NoContextError: the peer does not take the class.
+        PeerError: it cannot be reached, or does not want us.
+    """
+    return caller.association(
+        [build_context(sop_class_uid, UNCOMPRESSED)],
+        extended_negotiation=[build_role(sop_class_uid, scp_role=True)] if is_scp else [],
+        reports=reports,
+    )
 
 
 def transfer_syntax(association: RequestedAssociation, sop_class_uid: str) -> str:
@@ -156,6 +173,7 @@ def _response(message: Request) -> NormalizedResponse:
         _text(message.AffectedSOPInstanceUID),
         dataset.getvalue() if dataset is not None else b"",
         _text(message.ErrorComment),
+        message.ErrorID,
     )
 
 

@@ -10,7 +10,6 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, evt
 from pynetdicom.dsutils import encode
-from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     ModalityPerformedProcedureStep,
     StorageCommitmentPushModel,
@@ -18,8 +17,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from dicomnode.dicom.peer import PeerSettings
 from dicomnode.errors import NoContextError, PeerError
-from dicomnode.scu.caller import UNCOMPRESSED, Caller
-from dicomnode.scu.normalized import n_action, n_create, n_event_report, n_set, reporting_role, transfer_syntax
+from dicomnode.scu.caller import Caller
+from dicomnode.scu.normalized import n_action, n_create, n_event_report, n_set, opened, transfer_syntax
 from dicomnode.scu.settings import ScuSettings
 from dicomnode.upper_layer.operations import NormalizedAnswer, NormalizedRequest
 
@@ -68,18 +67,19 @@ def test_step_is_created_and_set(listen: Listen) -> None:
     def change(event: evt.Event) -> tuple[Any, None]:
         came.append((event.request.RequestedSOPInstanceUID, event.modification_list.PerformedProcedureStepStatus))
         answer = Dataset()
-        answer.Status, answer.ErrorComment = 0x0110, "no longer"
+        answer.Status, answer.ErrorComment, answer.ErrorID = 0x0110, "no longer", 0xA710
         return answer, None
 
     uid = generate_uid()
     caller = listen([(evt.EVT_N_CREATE, create), (evt.EVT_N_SET, change)])
-    with caller.association([build_context(STEP, UNCOMPRESSED)]) as association:
+    with opened(caller, STEP) as association:
         assert transfer_syntax(association, STEP) == ExplicitVRLittleEndian
         created = n_create(association, STEP, uid, encoded(PerformedProcedureStepStatus="IN PROGRESS"))
         changed = n_set(association, STEP, uid, encoded(PerformedProcedureStepStatus="COMPLETED"))
     assert came == [(uid, "IN PROGRESS"), (uid, "COMPLETED")]
     assert (created.is_success, created.sop_instance_uid, b"IN PROGRESS" in created.dataset) == (True, uid, True)
     assert (changed.is_success, changed.told()) == (False, "0x0110 processing failure: no longer")
+    assert changed.error_id == 0xA710
 
 
 def test_report_that_comes_over_the_association_is_answered(listen: Listen) -> None:
@@ -94,7 +94,7 @@ def test_report_that_comes_over_the_association_is_answered(listen: Listen) -> N
         return NormalizedAnswer(0)
 
     caller = listen([(evt.EVT_N_ACTION, act)])
-    with caller.association([build_context(COMMITMENT, UNCOMPRESSED)], reports=take) as association:
+    with opened(caller, COMMITMENT, reports=take) as association:
         assert n_action(association, COMMITMENT, INSTANCE, 1, encoded(TransactionUID="1.2.3")).is_success
         assert association.read_until(lambda: bool(reports), 5)
         assert not association.read_until(lambda: len(reports) > 1, 0.05)
@@ -112,15 +112,14 @@ def test_report_is_brought_as_scp(listen: Listen) -> None:
         return 0, None
 
     caller = listen([(evt.EVT_N_EVENT_REPORT, take)], scp_role=True)
-    contexts = [build_context(COMMITMENT, UNCOMPRESSED)]
-    with caller.association(contexts, extended_negotiation=[reporting_role(COMMITMENT)]) as association:
+    with opened(caller, COMMITMENT, is_scp=True) as association:
         answer = n_event_report(association, COMMITMENT, INSTANCE, 2, encoded(TransactionUID="1.2.3"))
     assert answer.is_success
     assert came == [(2, "1.2.3")]
 
 
 def test_peer_that_does_not_take_the_class_is_an_error(listen: Listen) -> None:
-    with listen().association([build_context(STEP, UNCOMPRESSED)]) as association:
+    with opened(listen(), STEP) as association:
         with pytest.raises(NoContextError, match="no context for Storage Commitment Push Model SOP Class"):
             n_action(association, COMMITMENT, INSTANCE, 1, b"")
         association.release()
@@ -130,6 +129,6 @@ def test_peer_that_ends_instead_of_answering_is_an_error(listen: Listen) -> None
     caller = listen([(evt.EVT_N_ACTION, lambda event: event.assoc.abort())])
     with (
         pytest.raises(PeerError, match="no answer to N-ACTION from PEER"),
-        caller.association([build_context(COMMITMENT, UNCOMPRESSED)]) as association,
+        opened(caller, COMMITMENT) as association,
     ):
         n_action(association, COMMITMENT, INSTANCE, 1, encoded(TransactionUID="1.2.3"))
