@@ -20,6 +20,7 @@ from dicomnode.errors import DicomNodeError, IndexUnavailableError, MessageError
 from dicomnode.hl7.acknowledgment import Acknowledgment, Code, encoded
 from dicomnode.hl7.mapping import FieldMapping
 from dicomnode.hl7.message import Header, Message, read_header, read_message
+from dicomnode.hl7.orders import ORDERS, order, steps_of
 from dicomnode.hl7.patients import patient_changes
 from dicomnode.hl7.settings import Hl7Settings
 from dicomnode.index import ArrivedMessage, Index, Origin, Retention, Transaction, change_patient
@@ -88,6 +89,8 @@ class Feed:
         origin = Origin(arrived.sender, arrived.address, header.control_id, arrived.at)
         if header.kind == "ADT":
             return self._patient_work(message, origin)
+        if (header.kind, header.event) in ORDERS:
+            return self._order_work(message, origin)
         raise MessageRefusedError(
             f"messages of type {header.type[:16]} are not supported", code=_UNSUPPORTED_MESSAGE, location="MSH^1^9"
         )
@@ -98,6 +101,15 @@ class Feed:
         def work(transaction: Transaction) -> None:
             for change in changes:
                 change_patient(transaction, change, origin)
+
+        return work
+
+    def _order_work(self, message: Message, origin: Origin) -> Work:
+        steps = steps_of(message, self._mapping, self._settings.local_issuers)
+
+        def work(transaction: Transaction) -> None:
+            for step in steps:
+                order(transaction, step, by=origin.by, reason=f"HL7 {origin.control_id}")
 
         return work
 

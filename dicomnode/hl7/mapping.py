@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from importlib import resources
-from types import MappingProxyType
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from dicomnode.dicom.procedure import StepStatus
 from dicomnode.errors import MessageError
 from dicomnode.hl7.message import Segment
 from dicomnode.hl7.person_names import person_name, physician
@@ -152,22 +152,18 @@ Attributes = Annotated[
 ]
 
 
-_NOTHING: Final[Mapping[str, SourceSettings | None]] = MappingProxyType({})
-_NO_WORDS: Final[Mapping[str, str]] = MappingProxyType({})
-
-
 class MappingSettings(Settings):
     """A mapping, or what differs from another one."""
 
-    patient: Attributes = _NOTHING
+    patient: Attributes = Field(default_factory=dict)
     """Attributes of the patient."""
-    prior_patient: Attributes = _NOTHING
+    prior_patient: Attributes = Field(default_factory=dict)
     """Who a merged patient was."""
-    order: Attributes = _NOTHING
+    order: Attributes = Field(default_factory=dict)
     """Attributes of order and Requested Procedure."""
-    step: Attributes = _NOTHING
+    step: Attributes = Field(default_factory=dict)
     """Attributes of the Scheduled Procedure Step."""
-    status: Mapping[str, str] = _NO_WORDS
+    status: Mapping[str, StepStatus | None] = Field(default_factory=dict)
     """What ORC-1 and ORC-5 mean for the step."""
 
 
@@ -262,8 +258,10 @@ def _value(rule: _Rule, group: Group) -> Value | None:
             continue
         if isinstance(value, Code):
             return value
-        if rule.values and rule.kind is Kind.TEXT and value:
-            value = rule.values.get(value, rule.values.get("*", value))
+        if value and rule.kind is Kind.TEXT:
+            meant = rule.values.get(value, rule.values.get("*"))
+            if meant is not None:
+                return meant or rule.default
         return _fitted(value, rule.vr, path) or rule.default
     return rule.default or None
 

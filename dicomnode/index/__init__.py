@@ -13,7 +13,18 @@ from dicomnode.index.selection import StoredInstance
 from dicomnode.index.series import SeriesRow
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow
-from dicomnode.index.worklist import ListedEntry, Put, StepKey, Worklist, WorklistFilter, WorklistRecord
+from dicomnode.index.worklist import (
+    ListedEntry,
+    Put,
+    StepKey,
+    Worklist,
+    WorklistFilter,
+    WorklistRecord,
+    change_status,
+    entry_of,
+    steps_with,
+)
+from dicomnode.index.worklist import put as put_entry
 from dicomnode.index.worklist_finding import Explanation, NearMiss, WorklistView
 from dicomnode.index.worklist_queries import AnsweredQuery
 from dicomnode.index.writer import Transaction
@@ -59,4 +70,8 @@ __all__ = [
     "WorklistRecord",
     "WorklistView",
     "change_patient",
+    "change_status",
+    "entry_of",
+    "put_entry",
+    "steps_with",
 ]

@@ -22,6 +22,7 @@ from dicomnode.index.keys import microseconds
 from dicomnode.index.schema import Patient, bound, compiled, insert_into
 from dicomnode.index.schema_patients import FormerIdentity, PatientEvent
 from dicomnode.index.texts import level_of, level_text
+from dicomnode.index.worklist_patients import correct_entries
 
 _DEMOGRAPHICS: Final = (0x00100010, 0x00100030, 0x00100040)
 """Name, birth date, sex: what a viewer shows of a patient, and so what may not contradict itself after a merge."""
@@ -79,6 +80,17 @@ class _Row(NamedTuple):
 
 def change_patient(connection: sqlite3.Connection, change: PatientChange, origin: Origin) -> bool:
     """Do what a message says, within the caller's transaction; whether the node holds or knows anything that changed."""
+    is_known = correct_entries(
+        connection,
+        change.prior or change.identity,
+        {**change.attributes, **_named(change.identity, change.prior or change.identity)},
+        by=origin.by,
+        reason=f"HL7 {origin.control_id}",
+    )
+    return _change(connection, change, origin) or bool(is_known)
+
+
+def _change(connection: sqlite3.Connection, change: PatientChange, origin: Origin) -> bool:
     if change.prior is None or change.prior == change.identity:
         return _update(connection, change, origin)
     return _merge(connection, change, change.prior, origin)

@@ -20,7 +20,7 @@ def message(
 PID = "PID|||P1^^^HOSPITAL^MR||DOE^JANE^Q^^DR||19700203|F"
 PV1 = "PV1||O|ER^1^2|||||77^WELBY^MARCUS|||||||||||V100"
 ORC = "ORC|NW|PL1|FL1||SC||^^^20260105110000^^S"
-OBR = "OBR||PL1|FL1|CTH^CT Head^L|||||||||Allergy||||77^WELBY^MARCUS||ACC1|RP1|SPS1||||CT"
+OBR = "OBR||PL1|FL1|CTH^CT Head^L|||||||||Allergy|||77^WELBY^MARCUS||ACC1|RP1|SPS1||||CT"
 
 
 def adt(event: str, *segments: str, **more: str) -> bytes:
