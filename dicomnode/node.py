@@ -28,6 +28,7 @@ from dicomnode.hl7.serving import serve as serve_feed
 from dicomnode.index import Durability, Index
 from dicomnode.limits import NodeTable, Place
 from dicomnode.prepare import FILES_NAME, prepare
+from dicomnode.qa.breaker import Breaker, BreakerTable
 from dicomnode.scp.application_entity import ApplicationEntity
 from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.scp.presentation_contexts import ContextPolicy
@@ -98,6 +99,7 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
         return 0
     _tell_when_full(config)
     table = NodeTable.create(PLACES_PER_WORKER * (config.processes.workers + bool(feed)))
+    breaker = BreakerTable.create()
 
     def specs(of: Config) -> Sequence[WorkerSpec]:
         sockets = [(number, each) for number, group in enumerate(listeners) for each in group]
@@ -105,9 +107,9 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
             WorkerSpec(
                 name=f"association-{number}",
                 target=association_worker,
-                args=(of, [listener for listener, _ in sockets], table.fd),
+                args=(of, [listener for listener, _ in sockets], table.fd, breaker.fd),
                 sockets=tuple(each for _, each in sockets),
-                descriptors=(table.fd, lock),
+                descriptors=(table.fd, breaker.fd, lock),
             )
             for number in range(1, of.processes.workers + 1)
         ] + feed_specs(of)
@@ -165,14 +167,17 @@ def _addresses(config: Config) -> list[tuple[str, int]]:
     return [(one.host, one.port) for one in config.hl7.listeners] if config.hl7 else []
 
 
-def association_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequence[int], table_fd: int) -> None:
+def association_worker(
+    channel: WorkerChannel, config: Config, listener_numbers: Sequence[int], table_fd: int, breaker_fd: int
+) -> None:
     """A worker: accepts associations from the shared listeners, and serves them until the parent has it leave."""
     logs.configure(config.log, worker=channel.name)
     durable = config.durability is Durability.FULL
     place = NodeTable.attach(table_fd).place(channel.place)
     files = Files(config.data / FILES_NAME, channel.name, config.files, durable=durable)
     index = Index(config.data, config.index, durability=config.durability)
-    entity = application_entity(config, files, index, place)
+    breaker = Breaker(BreakerTable(breaker_fd), config.qa.breaker)
+    entity = application_entity(config, files, index, place, breaker)
     policy = ContextPolicy(config.presentation_contexts)
     ae = AE(config.ae_title)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -213,7 +218,9 @@ def feed_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequen
     index.close()
 
 
-def application_entity(config: Config, files: Files, index: Index, place: Place) -> ApplicationEntity:
+def application_entity(
+    config: Config, files: Files, index: Index, place: Place, breaker: Breaker | None = None
+) -> ApplicationEntity:
     """The node as its peers see it: every service, and who may ask for it."""
     peers = KnownPeers(config.peers, strangers_may=config.unknown_peers_may)
     storage = Storage(
@@ -223,6 +230,7 @@ def application_entity(config: Config, files: Files, index: Index, place: Place)
         settings=config.reception,
         time_zone=config.zone,
         memory=place.memory(config.limits),
+        breaker=breaker,
     )
     return ApplicationEntity(
         ae_titles=config.ae_titles,

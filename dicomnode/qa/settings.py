@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 
 from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.peer import AeTitle
+from dicomnode.qa.breaker import BreakerSettings
 from dicomnode.qa.core import UIDS
 from dicomnode.settings import Settings
 
@@ -68,5 +69,7 @@ class QaSettings(Settings):
     """A bug in a rule must never lose an image: accept, or quarantine."""
     answer_warnings: bool = False
     """Whether an accepted instance with remarks is answered B007 instead of 0000. Some senders take any warning for a failure."""
+    breaker: BreakerSettings = BreakerSettings()
+    """When so much of a device is refused that it is held instead."""
     success_for_quarantine: tuple[AeTitle, ...] = ()
     """Calling AE titles that take a warning for a failure: they get 0000, not B007, for what was quarantined or remarked upon."""

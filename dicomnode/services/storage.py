@@ -33,6 +33,7 @@ from dicomnode.errors import IndexUnavailableError, StorageError, UnknownInstanc
 from dicomnode.files import Files, MemoryShare, Reception, told
 from dicomnode.index import Added, Existing, Index, OnConflict, Outcome
 from dicomnode.qa import Validation
+from dicomnode.qa.breaker import Breaker
 from dicomnode.qa.fixing import fixed
 from dicomnode.services.amending import write_pieces
 from dicomnode.services.intake import (
@@ -76,6 +77,7 @@ class Storage:
         settings: ReceptionSettings,
         time_zone: tzinfo,
         memory: MemoryShare | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         self._files = files
         self._index = index
@@ -83,6 +85,7 @@ class Storage:
         self._settings = settings
         self._time_zone = time_zone
         self._memory = memory
+        self._breaker = breaker
         self._look_first = False
         """The last instance was here already, so the next one may be too: a study that is sent again."""
 
@@ -146,6 +149,9 @@ class Storage:
         return self._held_before(sop_instance_uid, digest)
 
     def _refuse_or_keep(self, incoming: Incoming) -> _Taken:
+        if self._breaker is not None:
+            verdict = self._breaker.judged(incoming.verdict, incoming.request.sender)
+            incoming = incoming if verdict is incoming.verdict else replace(incoming, verdict=verdict)
         if incoming.verdict.severity is Severity.REJECT:
             return self._refuse(incoming.request, incoming.dataset, incoming.verdict)
         return self._keep(incoming)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from factories import ct, write
+from factories import ct, series, write
 from pydicom import dcmread
 from running_node import RunningNode, dcmtk, wait_for
 
@@ -100,3 +100,25 @@ def test_what_a_mode_keeps_a_rule_from_stands_in_the_log(tmp_path: Path) -> None
         [held] = wait_for(lambda: node.events("instance.quarantined"), what="the line of the other one")
         assert held["observed"] == ["site.kvp would reject"]
         assert held["reason"].startswith("would reject: KVP not between 40 and 160")
+
+
+def test_device_that_is_refused_again_and_again_is_held_instead_until_it_is_well(tmp_path: Path) -> None:
+    folder = tmp_path / "node"
+    folder.mkdir()
+    (folder / "site.yaml").write_text(
+        "version: 1\nprofiles:\n  all:\n    rules:\n"
+        "      - {id: site.kvp, fields: [KVP], range: [40, 160], severity: reject, status: 0xC123}\n"
+    )
+    breaker = {"refused_share": 0.5, "window": 20, "at_least": 10}
+    with RunningNode(folder, qa={"rules": "site.yaml", "breaker": breaker}) as node:
+        bad = series(tmp_path / "bad", 14, KVP="400")
+        assert node.storescu(*bad) == [0xC123] * 9 + [0xB007] * 5
+        [opened] = node.events("qa.breaker_opened")
+        assert (opened["calling_ae_title"], opened["refused"], opened["rules"]) == ("STORESCU", 10, ["site.kvp"])
+        held = node.rows("quarantine", "list")
+        assert len(held) == 5
+        assert node.storescu(bad[0], options=("-aet", "OTHER")) == [0xC123]
+        assert node.storescu(*series(tmp_path / "good", 20)) == [0x0000] * 20
+        assert len(node.events("qa.breaker_closed", reason="share")) == 1
+        assert node.storescu(write(ct(KVP="401"), tmp_path / "late.dcm")) == [0xC123]
+        assert len(node.rows("quarantine", "list")) == 5
