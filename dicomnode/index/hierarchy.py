@@ -44,7 +44,12 @@ _STUDY_COLUMNS: Final = {
     "patient_size": 0x00101020,
     "patient_weight": 0x00101030,
 }
-_SERIES_COLUMNS: Final = {"modality": MODALITY, "series_number": 0x00200011, "series_description": 0x0008103E}
+_SERIES_COLUMNS: Final = {
+    "modality": MODALITY,
+    "series_number": 0x00200011,
+    "series_description": 0x0008103E,
+    "frame_of_reference_uid": 0x00200052,
+}
 
 _PLACE: Final = compiled(
     Study.select(

@@ -9,10 +9,13 @@ from typing import Final
 
 from peewee import SQL, fn
 
+from dicomnode.dicom.instance import Attributes
+from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.query.identifier import Identifier, Selection
 from dicomnode.index.database import Connections
 from dicomnode.index.finding import Found, find
 from dicomnode.index.instances import Instances
+from dicomnode.index.knowledge import knowledge_of
 from dicomnode.index.messages import Messages
 from dicomnode.index.places import Places
 from dicomnode.index.preparation import PrepareReport, prepare
@@ -112,6 +115,22 @@ class Index:
             IndexUnavailableError: it may not be durable.
         """
         self._writer.sync()
+
+    def knowledge_of(
+        self, said: Attributes, *, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str
+    ) -> Knowledge:
+        """What is known of the patient, study and series of an instance that says ``said``, before it is added.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read.
+        """
+        return knowledge_of(
+            self._connections,
+            said,
+            study_instance_uid=study_instance_uid,
+            series_instance_uid=series_instance_uid,
+            sop_instance_uid=sop_instance_uid,
+        )
 
     def studies(self, filters: StudyFilter, *, limit: int = 1 << 62) -> Iterator[StudyRow]:
         """The studies that fit ``filters``, the one whose first instance came last first.

@@ -99,9 +99,17 @@ class Series(Model):
     series_description = TextField()
     instance_count = IntegerField()
     attributes = TextField()
+    frame_of_reference_uid = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         indexes = ((("study", "series_instance_uid"), True),)
+
+
+Series.add_index(
+    Series.index(Series.frame_of_reference_uid, name="series_frame_of_reference").where(
+        SQL("frame_of_reference_uid <> ''")
+    )
+)
 
 
 class Instance(Model):
@@ -161,7 +169,11 @@ Instance.add_index(
 Instance.add_index(
     Instance.index(Instance.state, Instance.received_at, name="instance_without_series").where(SQL("series IS NULL"))
 )
-Instance.add_index(Instance.index(Instance.series, name="instance_of_series").where(SQL("series IS NOT NULL")))
+Instance.add_index(
+    Instance.index(Instance.series, Instance.instance_number, name="instance_of_series").where(
+        SQL("series IS NOT NULL")
+    )
+)
 Instance.add_index(
     Instance.index(Instance.id, name="file_to_remove").where(SQL("state = 'deleted' AND location_key IS NOT NULL"))
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from dicomnode.qa import knowledge
 from dicomnode.qa.rule import Check, Hit, Rule, Subject
 from dicomnode.qa.rules import RULES
 
@@ -21,5 +22,8 @@ def _where_it_concerns(rule: Rule) -> Check:
     return found
 
 
-CHECKS: Final[Mapping[str, Check]] = {rule.id: _where_it_concerns(rule) for rule in RULES}
-"""By the id of the core rule that makes the same check."""
+CHECKS: Final[Mapping[str, Check]] = {rule.id: _where_it_concerns(rule) for rule in RULES} | {
+    "study-has-one-patient": knowledge.other_patient,
+    "patient-name-consistent": knowledge.other_name,
+}
+"""By the id of the core rule that makes the same check, or by what is so where nothing is found."""

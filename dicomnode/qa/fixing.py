@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dicomnode.dicom.amend import OriginalAttributes, Piece, Reason, amended
 from dicomnode.dicom.instance import StoreRequest, Verdict
+from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.errors import AmendError
 from dicomnode.qa.validation import Validation
@@ -27,6 +28,7 @@ def fixed(
     request: StoreRequest,
     at: datetime,
     write: Callable[[Iterator[Piece]], memoryview],
+    look: Callable[[ScannedDataset], Knowledge | None] = lambda _: None,
 ) -> Fixed | None:
     """The data set as the rules would have it; None when it cannot be changed so: then it is to be judged as it is.
 
@@ -36,6 +38,7 @@ def fixed(
         verdict: on ``dataset``, with changes.
         at: now, where the node stands.
         write: keeps the pieces of the new data set as long as it is looked at, and gives the whole.
+        look: what the node has of the patient, study and series of a data set; nobody looks unless given.
     """
     sender = request.sender
     original = OriginalAttributes(at, sender.called_ae_title, sender.calling_ae_title, Reason.COERCE)
@@ -46,4 +49,4 @@ def fixed(
     if changed == dataset:  # it says so already, if in other words
         return None
     scanned = scan(changed, request.transfer_syntax_uid)
-    return Fixed(scanned, validation.judge_fixed(verdict, scanned, request, at.date()))
+    return Fixed(scanned, validation.judge_fixed(verdict, scanned, request, at.date(), look(scanned)))

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypeVar, cast
 from dicomnode.dicom import status
 from dicomnode.dicom.amend import Change
 from dicomnode.dicom.instance import Severity, StoreRequest
+from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.scan import UNDEFINED, ScannedDataset
 from dicomnode.dicom.value_representation import CHARACTERS
 
@@ -29,14 +30,18 @@ class Subject:
         dataset: the scanned data set. Its own accessors read values whole: for elements that may be of any length use these here.
         request: the C-STORE request that brought it.
         today: where the node stands.
+        known: what the node has of its patient, study and series; None where nobody looked: there is no index beside a file.
     """
 
-    __slots__ = ("_numbers", "_shared", "_uids", "_values", "dataset", "request", "today")
+    __slots__ = ("_numbers", "_shared", "_uids", "_values", "dataset", "known", "request", "today")
 
-    def __init__(self, dataset: ScannedDataset, request: StoreRequest, today: date) -> None:
+    def __init__(
+        self, dataset: ScannedDataset, request: StoreRequest, today: date, known: Knowledge | None = None
+    ) -> None:
         self.dataset = dataset
         self.request = request
         self.today = today
+        self.known = known
         self._values: dict[int, bytes | None] = {}
         self._uids: dict[int, str] = {}
         self._numbers: dict[int, int | None] = {}

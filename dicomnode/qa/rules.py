@@ -9,6 +9,7 @@ from dicomnode.qa.core import CORE
 from dicomnode.qa.elements import ELEMENTS
 from dicomnode.qa.images import IMAGES
 from dicomnode.qa.iod import IOD
+from dicomnode.qa.knowledge import KNOWN
 from dicomnode.qa.value_rules import VALUES
 
-RULES: Final = (*CORE, *IMAGES, *ELEMENTS, *CONSISTENCY, *IOD, *VALUES)
+RULES: Final = (*CORE, *IMAGES, *ELEMENTS, *CONSISTENCY, *IOD, *VALUES, *KNOWN)

@@ -17,8 +17,10 @@ from dicomnode import __version__
 from dicomnode.dicom import status
 from dicomnode.dicom.amend import Change
 from dicomnode.dicom.instance import Finding, Severity, StoreAnswer, StoreRequest, Verdict
+from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset
+from dicomnode.qa import knowledge
 from dicomnode.qa.core import FOUND_BY_THE_INDEX, OTHER_CONTENT, OTHER_PATIENT
 from dicomnode.qa.language import Facts, RuleSet
 from dicomnode.qa.rule import Hit, Rule, Subject
@@ -58,7 +60,7 @@ class Validation:
             from_severity: rules below are not run; checks of files tell what they find.
         """
         self._settings = settings
-        self._rules = tuple(_effective(rules, settings.severities))
+        self._rules = (*_effective(rules, settings.severities), *_remarks(settings.severities))
         self._site = site if site is not None else RuleSet()
         self._from_severity = from_severity
         self._rules_of = lru_cache(maxsize=_SELECTIONS)(self._select)
@@ -66,14 +68,21 @@ class Validation:
         """Names the effective rules: kept with every verdict."""
 
     def judge(
-        self, dataset: ScannedDataset, request: StoreRequest, today: date, *, can_be_fixed: bool = True
+        self,
+        dataset: ScannedDataset,
+        request: StoreRequest,
+        today: date,
+        known: Knowledge | None = None,
+        *,
+        can_be_fixed: bool = True,
     ) -> Verdict:
         """All that the rules find, and what they would change. A rule that fails is logged, and costs no image.
 
         Args:
+            known: what the node has of its patient, study and series; None where nobody looked.
             can_be_fixed: whether somebody will make the changes; otherwise what could be mended counts as what cannot.
         """
-        subject = Subject(dataset, request, today)
+        subject = Subject(dataset, request, today, known)
         findings: list[Finding] = []
         changes: dict[int, Change] = {}
         day = today if self._site.expires else None
@@ -87,12 +96,19 @@ class Validation:
                 findings.append(self._engine_fault(rule))
         return Verdict(tuple(findings), self.rule_set, tuple(changes.values()))
 
-    def judge_fixed(self, before: Verdict, fixed: ScannedDataset, request: StoreRequest, today: date) -> Verdict:
+    def judge_fixed(
+        self,
+        before: Verdict,
+        fixed: ScannedDataset,
+        request: StoreRequest,
+        today: date,
+        known: Knowledge | None = None,
+    ) -> Verdict:
         """What is to be said once the changes of ``before`` are made: what was mended, and all that is found now.
 
         Nothing is mended twice: what a rule would still change counts as what it cannot mend.
         """
-        now = self.judge(fixed, request, today, can_be_fixed=False)
+        now = self.judge(fixed, request, today, known, can_be_fixed=False)
         mended = tuple(finding for finding in before.findings if finding.severity is Severity.FIX)
         return replace(now, findings=(*mended, *now.findings), changes=before.changes)
 
@@ -140,6 +156,14 @@ def _effective(rules: Sequence[Rule], severities: Mapping[str, RuleSeverity]) ->
             yield rule
         elif setting.level is not None:
             yield replace(rule, severity=setting.level)
+
+
+def _remarks(severities: Mapping[str, RuleSeverity]) -> Iterator[Rule]:
+    """What is told of an instance that a site lets in under another patient; where it does not, the index tells."""
+    level = severities.get(OTHER_PATIENT, RuleSeverity.QUARANTINE).level
+    if level is not None and level < Severity.QUARANTINE:
+        _, _, reference = FOUND_BY_THE_INDEX[OTHER_PATIENT]
+        yield Rule(OTHER_PATIENT, level, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, reference, knowledge.other_patient)
 
 
 def _concerns(rule: Rule, sop_class_uid: str) -> bool:

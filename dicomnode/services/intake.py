@@ -9,9 +9,13 @@ from enum import StrEnum
 import structlog
 
 from dicomnode.dicom import status
+from dicomnode.dicom.attributes import describe
 from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance, Severity, StoreAnswer, StoreRequest, Verdict
+from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.scan import ScannedDataset
+from dicomnode.errors import IndexUnavailableError
 from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Kept, KeptInPlace, Reception
+from dicomnode.index import Index
 
 log = structlog.get_logger()
 
@@ -58,6 +62,7 @@ class Incoming:
     """An instance on its way in, as it is to be kept.
 
     Attributes:
+        known: what it says of itself, and what the node had of its patient, study and series.
         came_as: the digest of what came, where rules have changed it since.
     """
 
@@ -65,12 +70,30 @@ class Incoming:
     dataset: ScannedDataset
     source: Source
     verdict: Verdict
+    known: Knowledge
     came_as: bytes | None = None
 
     @property
     def digest(self) -> bytes:
         """Of what came."""
         return self.came_as or self.source.digest
+
+
+def known_of(index: Index, dataset: ScannedDataset) -> Knowledge:
+    """What an instance says of itself, and what is known of its patient, study and series.
+
+    Nothing is known when the index cannot be read: whoever then writes to it tells that.
+    """
+    said = describe(dataset, index.kept)
+    try:
+        return index.knowledge_of(
+            said,
+            study_instance_uid=uid(dataset, STUDY_INSTANCE_UID),
+            series_instance_uid=uid(dataset, SERIES_INSTANCE_UID),
+            sop_instance_uid=uid(dataset, SOP_INSTANCE_UID),
+        )
+    except IndexUnavailableError:
+        return Knowledge(said)
 
 
 def instance_received(

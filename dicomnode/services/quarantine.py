@@ -15,9 +15,9 @@ from typing import Final
 import structlog
 
 from dicomnode.dicom.amend import Change, OriginalAttributes, Reason, amended, vr_of
-from dicomnode.dicom.attributes import describe
 from dicomnode.dicom.equivalence import differing, readable
 from dicomnode.dicom.instance import Severity, StoreRequest, Verdict
+from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.listing import value_text
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset, scan
@@ -31,6 +31,7 @@ from dicomnode.services.intake import (
     SOP_INSTANCE_UID,
     STUDY_INSTANCE_UID,
     instance_received,
+    known_of,
 )
 
 log = structlog.get_logger()
@@ -206,10 +207,10 @@ class Quarantine:
             raise AmendError("nothing changes: it has these values already")
         sop_class_uid, sop_instance_uid = dataset.uid(SOP_CLASS_UID) or "", dataset.uid(SOP_INSTANCE_UID) or ""
         request = replace(_request(was), sop_class_uid=sop_class_uid, sop_instance_uid=sop_instance_uid)
-        verdict = self._judged(was, dataset, request)
-        attributes = describe(dataset, self._index.kept)
+        known = known_of(self._index, dataset)
+        verdict = self._judged(was, dataset, request, known)
         kept = reception.keep(dataset.uid(STUDY_INSTANCE_UID) or "", sop_instance_uid, sop_class_uid)
-        received = instance_received(request, dataset, attributes, reception, verdict, kept)
+        received = instance_received(request, dataset, known.said, reception, verdict, kept)
         on_conflict = OnConflict(self._validation.other_patient(), self._validation.other_content())
         try:
             with self._files.removing(was.location):
@@ -224,14 +225,16 @@ class Quarantine:
         kept.settle()
         return now
 
-    def _judged(self, was: QuarantineEntry, dataset: ScannedDataset, request: StoreRequest) -> Verdict:
+    def _judged(
+        self, was: QuarantineEntry, dataset: ScannedDataset, request: StoreRequest, known: Knowledge
+    ) -> Verdict:
         """The rules' verdict on the new version.
 
         Raises:
             AmendError: they would have it refused.
         """
         today = datetime.now(self._time_zone).date()
-        verdict = self._validation.judge(dataset, request, today, can_be_fixed=False)  # a person does that here
+        verdict = self._validation.judge(dataset, request, today, known, can_be_fixed=False)  # a person does that here
         if verdict.severity is Severity.REJECT and verdict.worst is not None:
             raise AmendError(f"it would be refused then: {verdict.worst.comment} [{verdict.worst.rule}]")
         if request.sop_instance_uid != was.sop_instance_uid:

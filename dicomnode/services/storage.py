@@ -16,7 +16,6 @@ from functools import partial
 import structlog
 
 from dicomnode.dicom.amend import ORIGINAL_ATTRIBUTES_SEQUENCE, Piece
-from dicomnode.dicom.attributes import describe
 from dicomnode.dicom.equivalence import same_content
 from dicomnode.dicom.instance import (
     DuplicatePolicy,
@@ -47,6 +46,7 @@ from dicomnode.services.intake import (
     Place,
     Source,
     instance_received,
+    known_of,
     log_intake,
     uid,
 )
@@ -116,29 +116,29 @@ class Storage:
     def _take_in(self, request: StoreRequest, source: Source) -> tuple[ScannedDataset, Intake]:
         dataset = scan(source.dataset, request.transfer_syntax_uid)
         now = datetime.now(self._time_zone)
-        verdict = self._validation.judge(dataset, request, now.date())
-        if verdict.changes:
-            fate, findings, location = self._fix(request, dataset, source, verdict, now)
-        else:
-            fate, findings, location = self._refuse_or_keep(Incoming(request, dataset, source, verdict))
+        known = known_of(self._index, dataset)  # before the disk is waited for: it is at work already
+        verdict = self._validation.judge(dataset, request, now.date(), known)
+        incoming = Incoming(request, dataset, source, verdict, known)
+        fate, findings, location = self._fix(incoming, now) if verdict.changes else self._refuse_or_keep(incoming)
         return dataset, Intake(fate, self._validation.answer(findings, request.sender), findings, location)
 
-    def _fix(
-        self, request: StoreRequest, dataset: ScannedDataset, source: Source, verdict: Verdict, now: datetime
-    ) -> _Taken:
+    def _fix(self, incoming: Incoming, now: datetime) -> _Taken:
         """Take in what rules would change, changed; what came so before is known by its digest, and not changed anew."""
-        if taken := self._fixed_before(uid(dataset, SOP_INSTANCE_UID), source.digest):
+        request, source, verdict = incoming.request, incoming.source, incoming.verdict
+        if taken := self._fixed_before(uid(incoming.dataset, SOP_INSTANCE_UID), source.digest):
             return taken
         made, changed = None, None
         if isinstance(source, Reception):  # a file that stays where it is stays as it is
             changed = self._files.receive(request, self._memory)
             source.afterwards(changed.discard)
             write = partial(_written, changed)
-            made = fixed(self._validation, verdict, source.dataset, request, now, write)
+            look = partial(known_of, self._index)
+            made = fixed(self._validation, verdict, source.dataset, request, now, write, look)
         if made is None or changed is None:
-            verdict = self._validation.judge(dataset, request, now.date(), can_be_fixed=False)
-            return self._refuse_or_keep(Incoming(request, dataset, source, verdict))
-        return self._refuse_or_keep(Incoming(request, made.dataset, changed, made.verdict, source.digest))
+            verdict = self._validation.judge(incoming.dataset, request, now.date(), incoming.known, can_be_fixed=False)
+            return self._refuse_or_keep(replace(incoming, verdict=verdict))
+        known = known_of(self._index, made.dataset)
+        return self._refuse_or_keep(Incoming(request, made.dataset, changed, made.verdict, known, source.digest))
 
     def _fixed_before(self, sop_instance_uid: str, digest: bytes) -> _Taken | None:
         """What became of the same content before, if it is here: fixed then, or as it came."""
@@ -171,9 +171,8 @@ class Storage:
         sop_instance_uid = uid(dataset, SOP_INSTANCE_UID)
         if self._look_first and (taken := self._taken_before(sop_instance_uid, incoming)):
             return taken
-        attributes = describe(dataset, self._index.kept)  # before the disk is waited for: it is at work already
         kept = source.keep(uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, uid(dataset, SOP_CLASS_UID))
-        received = instance_received(incoming.request, dataset, attributes, source, incoming.verdict, kept)
+        received = instance_received(incoming.request, dataset, incoming.known.said, source, incoming.verdict, kept)
         received = replace(received, received_digest=incoming.came_as) if incoming.came_as else received
         added = self._add(received, incoming, kept)
         fate, location = _FATES[added.outcome], kept.location

@@ -39,6 +39,16 @@ def name_groups(name: str) -> tuple[str, str, str]:
     return alphabetic, ideographic, phonetic
 
 
+@lru_cache(maxsize=4096)
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two names may be one person's: component groups that both have agree word by word, however they are divided.
+
+    ``Doe^Jane`` is ``DOE JANE`` and ``doe, jane``, but not ``Jane^Doe``.
+    """
+    pairs = zip(name_groups(one), name_groups(other), strict=True)
+    return all(_WORDS.findall(ours) == _WORDS.findall(theirs) for ours, theirs in pairs if ours and theirs)
+
+
 def has_several_groups(key: str) -> bool:
     """Whether a key says which of its component groups is which."""
     return "=" in key.rstrip("= ")

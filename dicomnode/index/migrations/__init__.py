@@ -18,6 +18,7 @@ from dicomnode.index.migrations import (
     m0004_amendments,
     m0005_worklist,
     m0006_patients,
+    m0007_knowledge,
 )
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -29,5 +30,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     m0004_amendments.upgrade,
     m0005_worklist.upgrade,
     m0006_patients.upgrade,
+    m0007_knowledge.upgrade,
 )
 """In their order; ``PRAGMA user_version`` counts how many a database has seen."""

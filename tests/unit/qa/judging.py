@@ -13,6 +13,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from unit.dicom.elements import explicit
 
 from dicomnode.dicom.instance import Severity, StoreAnswer, StoreRequest, Verdict
+from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import scan
 from dicomnode.qa import QaSettings, Validation
@@ -72,11 +73,12 @@ def judge(
     sop_instance: str | None = None,
     transfer_syntax: str = ExplicitVRLittleEndian,
     validation: Validation = VALIDATION,
+    known: Knowledge | None = None,
 ) -> Verdict:
     """The verdict on a data set, or on the slice with changes; the request names the instance as the data set does."""
     scanned = scan(data if isinstance(data, bytes) else sliced(data), transfer_syntax)
     named = scanned.uid(0x00080018) or "" if sop_instance is None else sop_instance
-    return validation.judge(scanned, StoreRequest(sop_class, named, transfer_syntax, SENDER), TODAY)
+    return validation.judge(scanned, StoreRequest(sop_class, named, transfer_syntax, SENDER), TODAY, known)
 
 
 def told(verdict: Verdict) -> dict[str, Told]:

@@ -1,0 +1,162 @@
+"""Rules on an instance beside what the node has of its patient, study and series.
+
+They compare values that were looked up before, and find nothing where nothing was (`dicomnode check` has no index). Only what both
+have is compared: a value that one of them lacks contradicts nothing. To compare one more attribute, add its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from pydicom.datadict import keyword_for_tag
+
+from dicomnode.dicom import status
+from dicomnode.dicom.instance import Severity
+from dicomnode.dicom.query.person_name import is_same_name
+from dicomnode.qa.rule import Check, Hit, Rule, Subject
+
+__all__ = ["KNOWN", "other_patient"]
+
+_Same = Callable[[str, str], bool]
+_NONE: Final[tuple[Hit, ...]] = ()
+
+STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
+PATIENT_ID, PATIENT_NAME, BIRTH_DATE, SEX = 0x00100020, 0x00100010, 0x00100030, 0x00100040
+FRAME_OF_REFERENCE_UID, INSTANCE_NUMBER = 0x00200052, 0x00200013
+
+_ATLASES: Final = "1.2.840.10008."
+"""Frames of reference that the standard itself names, as that of an atlas, are every patient's (PS3.6 Table A-2)."""
+
+
+def _same_text(one: str, other: str) -> bool:
+    return one.split() == other.split()
+
+
+def _same_code(one: str, other: str) -> bool:
+    return one.upper() == other.upper()
+
+
+def _same_number(one: str, other: str) -> bool:
+    return one.lstrip("0+") == other.lstrip("0+")
+
+
+def _same_day(one: str, other: str) -> bool:
+    """A DA may have the old form with dots (PS3.5 Section 6.2)."""
+    return one.replace(".", "") == other.replace(".", "")
+
+
+_STUDY: Final[Mapping[int, _Same]] = {
+    0x00080020: _same_day,  # Study Date
+    0x00080050: _same_text,  # Accession Number
+    0x00200010: _same_text,  # Study ID
+    0x00080090: is_same_name,  # Referring Physician's Name
+}
+_SERIES: Final[Mapping[int, _Same]] = {
+    0x00080060: _same_code,  # Modality
+    0x00200011: _same_number,  # Series Number
+    0x00200060: _same_code,  # Laterality
+    FRAME_OF_REFERENCE_UID: _same_text,
+}
+
+
+def other_patient(subject: Subject) -> tuple[Hit, ...]:
+    """The study is here under another patient; the index makes sure of it once more when it takes the instance in."""
+    known = subject.known
+    if known is None or not known.study_has_other_patient:
+        return _NONE
+    return (Hit((PATIENT_ID, STUDY_INSTANCE_UID), "Study is already under another patient"),)
+
+
+def other_name(subject: Subject) -> tuple[Hit, ...]:
+    """Patient's Name is not that of the patient with this Patient ID; carets, case, blanks and accents do not count."""
+    return _of_patient(subject, PATIENT_NAME, is_same_name)
+
+
+def other_birth_date(subject: Subject) -> tuple[Hit, ...]:
+    """Patient's Birth Date is not that of the patient with this Patient ID."""
+    return _of_patient(subject, BIRTH_DATE, _same_day)
+
+
+def other_sex(subject: Subject) -> tuple[Hit, ...]:
+    """Patient's Sex is not that of the patient with this Patient ID."""
+    return _of_patient(subject, SEX, _same_code)
+
+
+def other_study(subject: Subject) -> Iterable[Hit]:
+    """What is one for a whole study is not what it was: its date, accession number, ID or referring physician."""
+    known = subject.known
+    if known is None or known.study is None or known.study_has_other_patient:
+        return _NONE
+    return _differing(known.said.study, known.study, _STUDY, "the study")
+
+
+def other_series(subject: Subject) -> Iterable[Hit]:
+    """What is one for a whole series is not what it was: its modality, number, laterality or frame of reference."""
+    known = subject.known
+    if known is None or known.series is None:
+        return _NONE
+    return _differing(known.said.series, known.series, _SERIES, "the series")
+
+
+def series_of_other_study(subject: Subject) -> tuple[Hit, ...]:
+    """The same Series Instance UID is in another study."""
+    known = subject.known
+    if known is None or not known.series_has_other_study:
+        return _NONE
+    return (Hit((SERIES_INSTANCE_UID, STUDY_INSTANCE_UID), "Series is already in another study"),)
+
+
+def frame_of_other_patient(subject: Subject) -> tuple[Hit, ...]:
+    """The same Frame of Reference UID is another patient's; those of the standard's atlases are everybody's."""
+    known = subject.known
+    if known is None or not known.frame_has_other_patient or known.study_has_other_patient:
+        return _NONE
+    if known.said.series.get(FRAME_OF_REFERENCE_UID, "").startswith(_ATLASES):
+        return _NONE
+    return (Hit((FRAME_OF_REFERENCE_UID,), "Frame of reference is another patient's"),)
+
+
+def number_taken(subject: Subject) -> tuple[Hit, ...]:
+    """Another instance of the series has the same Instance Number."""
+    known = subject.known
+    if known is None or not known.number_is_taken:
+        return _NONE
+    return (Hit((INSTANCE_NUMBER,), "InstanceNumber is there twice in the series"),)
+
+
+def _of_patient(subject: Subject, tag: int, is_same: _Same) -> tuple[Hit, ...]:
+    known = subject.known
+    if known is None or known.patient is None:
+        return _NONE
+    said, here = known.said.patient.get(tag), known.patient.get(tag)
+    if not said or not here or said == here or is_same(said, here):
+        return _NONE
+    return (Hit((tag,), f"{keyword_for_tag(tag)} is not what is known of the patient"),)
+
+
+def _differing(said: Mapping[int, str], here: Mapping[int, str], what: Mapping[int, _Same], whose: str) -> list[Hit]:
+    hits = []
+    for tag, is_same in what.items():
+        one, other = said.get(tag), here.get(tag)
+        if one and other and one != other and not is_same(one, other):
+            hits.append(Hit((tag,), f"{keyword_for_tag(tag)} is not what {whose} began with"))
+    return hits
+
+
+def _rule(name: str, severity: Severity, reference: str, check: Check) -> Rule:
+    return Rule(f"known.{name}", severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, reference, check)
+
+
+_WARN: Final = Severity.WARN
+
+KNOWN: Final = (
+    _rule("patient-name", _WARN, "PS3.3 C.7.1.1", other_name),
+    _rule("birth-date", _WARN, "PS3.3 C.7.1.1", other_birth_date),
+    _rule("sex", _WARN, "PS3.3 C.7.1.1", other_sex),
+    _rule("study", _WARN, "PS3.3 C.7.2.1", other_study),
+    _rule("series", _WARN, "PS3.3 C.7.3.1", other_series),
+    _rule("series-study", _WARN, "PS3.3 A.1.2", series_of_other_study),
+    _rule("frame-of-reference", _WARN, "PS3.3 C.7.4.1", frame_of_other_patient),
+    _rule("instance-number", _WARN, "PS3.3 C.7.6.1", number_taken),
+)
