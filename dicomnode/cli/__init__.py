@@ -23,6 +23,7 @@ COMMANDS = {
     "check-config": "Print the effective settings, or everything that is wrong with them.",
     "status": "What the node holds, and whether it runs.",
     "studies": "List the studies that the node holds.",
+    "worklist": "Schedule steps, and say why a scanner's list is empty.",
     "quarantine": "Show, correct, release and discard what was held back.",
     "check": "Judge files as on reception, and keep nothing.",
     "qa": "Report on the quality of what was received.",

@@ -30,6 +30,11 @@ def hex_name(tag: int) -> str:
     return f"{tag:08X}"
 
 
+def has_value(attribute: Json | None) -> bool:
+    """Whether the attribute is there and not empty."""
+    return any(value not in (None, {}) for value in (attribute or {}).get("Value", ()))
+
+
 def normalised(attributes: object, problems: list[str], depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
     """The attributes that have a value, each with its dictionary's VR; what is wrong with them goes to ``problems``."""
     if not isinstance(attributes, Mapping) or depth > _DEEPEST:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from dicomnode.dicom.json_form import Json, attribute_name, hex_name, normalised
+from dicomnode.dicom.json_form import Json, attribute_name, has_value, hex_name, normalised
 from dicomnode.dicom.query.matching import attribute_text
 from dicomnode.dicom.step_status import StepStatus
 from dicomnode.dicom.worklist_attributes import (
@@ -74,10 +74,10 @@ class WorklistEntry:
         problems: list[str] = []
         given = dict(normalised(attributes, problems))
         items = given.get(hex_name(SCHEDULED_PROCEDURE_STEP_SEQUENCE), {}).get("Value", [])
-        if len(items) != 1:
+        if len(items) > 1:
             problems.append(f"{attribute_name(SCHEDULED_PROCEDURE_STEP_SEQUENCE)} has {len(items)} items, not one")
             raise WorklistError(problems)
-        step: dict[str, Any] = dict(items[0])
+        step: dict[str, Any] = dict(items[0]) if items else {}
         status = _status(step.pop(hex_name(STEP_STATUS), None), problems)
         _fill(given, step, study_instance_uid)
         given[hex_name(SCHEDULED_PROCEDURE_STEP_SEQUENCE)] = {"vr": "SQ", "Value": [dict(sorted(step.items()))]}
@@ -205,14 +205,10 @@ def _fill(entry: dict[str, Any], step: dict[str, Any], study_instance_uid: str) 
             to.setdefault(name, origin[other])
 
 
-def _has_value(attribute: Json | None) -> bool:
-    return any(value not in (None, {}) for value in (attribute or {}).get("Value", ()))
-
-
 def _missing(entry: Json, step: Json) -> Iterator[str]:
     for table, given in ((PROCEDURE, entry), (STEP, step)):
         for tag in sorted(tag for tag, kind in table.items() if kind == "1"):
-            if not _has_value(given.get(hex_name(tag))):
+            if not has_value(given.get(hex_name(tag))):
                 yield f"{attribute_name(tag)} is missing"
     for description, codes, given in (
         (PROCEDURE_DESCRIPTION, PROCEDURE_CODE_SEQUENCE, entry),

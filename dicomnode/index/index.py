@@ -30,6 +30,7 @@ from dicomnode.index.series import SeriesRow, series_of
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow, studies
 from dicomnode.index.worklist import Worklist
+from dicomnode.index.worklist_files import WorklistFiles
 from dicomnode.index.worklist_queries import WorklistQueries
 from dicomnode.index.writer import Writer
 from dicomnode.index.writers_lock import WritersLock
@@ -78,7 +79,7 @@ class Index:
     list of those that are held back, ``refusals`` the records of those that were not kept, ``receptions`` what came and how it was
     judged; ``removal`` takes accepted ones out; ``refilling`` adds attributes to those that are here;
     ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was
-    asked of them; ``messages`` takes HL7 messages, each once.
+    asked of them, ``worklist_files`` those in the watched folder; ``messages`` takes HL7 messages, each once.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
@@ -97,6 +98,7 @@ class Index:
         self.refusals = Refusals(self._connections, self._writer, settings)
         self.removal = Removal(self._connections, self._writer)
         self.worklist = Worklist(self._connections, self._writer)
+        self.worklist_files = WorklistFiles(self._connections, self._writer)
         self.worklist_queries = WorklistQueries(self._connections, self._writer)
 
     def prepare(self) -> PrepareReport:

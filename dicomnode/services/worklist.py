@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from dicomnode.dicom.json_form import Json, hex_name
+from dicomnode.dicom.json_form import Json, has_value, hex_name
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry, steps_of
 from dicomnode.dicom.worklist_attributes import STUDY_INSTANCE_UID
 from dicomnode.errors import UnknownStepError, WorklistError
@@ -30,18 +30,21 @@ class Scheduling:
     def __init__(self, index: Index) -> None:
         self._worklist = index.worklist
 
-    def entries_of(self, attributes: Json) -> list[WorklistEntry]:
+    def entries_of(self, attributes: Json, *, study_instance_uid: str = "") -> list[WorklistEntry]:
         """The entries that a data set means, one for each step in it.
 
         Without a Study Instance UID they get that under which the same Requested Procedure (of the same patient, with the same
         Accession Number) is scheduled and not finished, else a new one.
 
+        Args:
+            study_instance_uid: of a data set that names none, where it is known; empty to look for it.
+
         Raises:
             WorklistError: an attribute that a scanner needs is missing or wrong.
         """
         steps = steps_of(attributes)
-        first = WorklistEntry.of(steps[0])
-        is_given = bool(attributes.get(hex_name(STUDY_INSTANCE_UID), {}).get("Value"))
+        first = WorklistEntry.of(steps[0], study_instance_uid=study_instance_uid)
+        is_given = study_instance_uid or has_value(attributes.get(hex_name(STUDY_INSTANCE_UID)))
         study = first.study_instance_uid if is_given else self._worklist.open_study(first) or first.study_instance_uid
         entries = [WorklistEntry.of(step, study_instance_uid=study) for step in steps]
         if len(set(map(StepKey.of, entries))) < len(entries):

@@ -141,7 +141,7 @@ def test_character_set_file_meta_and_empty_values_are_left_out() -> None:
     "broken", [{"PatientName": "x"}, {"00100010": "x"}, {"00100010": {"vr": "PN", "Value": "x"}}, [], None]
 )
 def test_refuses_what_is_no_dicom_json(broken: Any) -> None:
-    with pytest.raises(WorklistError, match=r"not DICOM JSON|items"):
+    with pytest.raises(WorklistError, match=r"not DICOM JSON|items|missing"):
         WorklistEntry.of({**attributes(), **broken} if isinstance(broken, dict) else broken)
 
 
