@@ -33,6 +33,7 @@ from dicomnode.qa.rules import RULES
 from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
 from dicomnode.scu.settings import ScuSettings
+from dicomnode.services.delivery import DeliverySettings
 from dicomnode.services.query import QuerySettings
 from dicomnode.services.retrieve import RetrieveSettings
 from dicomnode.services.storage import ReceptionSettings
@@ -111,6 +112,7 @@ class Config(Settings):
     query: QuerySettings = QuerySettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     worklist: WorklistSettings = WorklistSettings()
+    delivery: DeliverySettings = DeliverySettings()
     upper_layer: UpperLayerSettings = UpperLayerSettings()
     scu: ScuSettings = ScuSettings()
     files: FilesSettings = FilesSettings()

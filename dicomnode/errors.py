@@ -14,6 +14,9 @@ DicomNodeError
 ├── WorklistError             an entry of the worklist lacks what a scanner needs, or a value is none of its VR
 ├── UnknownStepError          no such entry in the worklist
 ├── UnknownInstanceError      no such instance, study or quarantine entry
+├── UnknownEntryError         no such entry in the outbox, or none that this can be done with
+├── UndeliverableError        what the node owes cannot be delivered, however often it is tried
+├── DeliveryError             what the node owes could not be delivered now
 ├── NotReleasableError        what is in quarantine cannot be released as it is
 ├── FramingError              bytes that are no MLLP: their connection is over
 ├── MessageError              an HL7 message cannot be done as it is (AE)
@@ -157,6 +160,18 @@ class MessageError(DicomNodeError):
 
 class MessageRefusedError(MessageError):
     """An HL7 message is not for this node, or of a kind that it does not serve."""
+
+
+class UnknownEntryError(DicomNodeError):
+    """No such entry in the outbox, or none that this can be done with now."""
+
+
+class DeliveryError(DicomNodeError):
+    """What the node owes could not be delivered now, though its destination can be reached: it is tried again."""
+
+
+class UndeliverableError(DicomNodeError):
+    """What the node owes cannot be delivered, however often it is tried: a person has to look."""
 
 
 class NotSentError(DicomNodeError):

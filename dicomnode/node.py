@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -36,6 +37,7 @@ from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
 from dicomnode.scp.worklist import WorklistSCP
+from dicomnode.services.delivery import Delivery, Handler, Periodic
 from dicomnode.services.query import Query
 from dicomnode.services.retrieve import Retrieve
 from dicomnode.services.storage import Storage
@@ -64,6 +66,8 @@ _LOCK_MARGIN_S = 10.0
 _ABORT_S = 3.0
 """Time for aborted associations to say so to their peers."""
 _SHORT_OF_DESCRIPTORS_S = 0.1
+_DRAIN_LOOK_S = 0.2
+_HOUR_S = 3600.0
 
 
 def serve(config: Config, path: Path | None, on_ready: Callable[[], None]) -> int:
@@ -98,7 +102,7 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
         log.info("node.stopped", exit_code=0)
         return 0
     _tell_when_full(config)
-    table = NodeTable.create(PLACES_PER_WORKER * (config.processes.workers + bool(feed)))
+    table = NodeTable.create(PLACES_PER_WORKER * (config.processes.workers + 1 + bool(feed)))
     breaker = BreakerTable.create()
 
     def specs(of: Config) -> Sequence[WorkerSpec]:
@@ -112,7 +116,10 @@ def _serve(config: Config, path: Path | None, on_ready: Callable[[], None], sign
                 descriptors=(table.fd, breaker.fd, lock),
             )
             for number in range(1, of.processes.workers + 1)
-        ] + feed_specs(of)
+        ] + [delivery_spec(of), *feed_specs(of)]
+
+    def delivery_spec(of: Config) -> WorkerSpec:
+        return WorkerSpec("delivery", delivery_worker, (of,), descriptors=(lock,))
 
     def feed_specs(of: Config) -> list[WorkerSpec]:
         if of.hl7 is None:
@@ -216,6 +223,49 @@ def feed_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequen
     channel.ready()
     serve_feed(channel, listeners, connections)
     index.close()
+
+
+def delivery_worker(channel: WorkerChannel, config: Config) -> None:
+    """The worker that delivers what the node owes, and does what is due from time to time, until the parent has it leave."""
+    logs.configure(config.log, worker=channel.name)
+    files = Files(config.data / FILES_NAME, channel.name, config.files, durable=config.durability is Durability.FULL)
+    index = Index(config.data, config.index, durability=config.durability)
+    delivery = Delivery(
+        index.outbox,
+        delivery_handlers(config, files, index),
+        config.delivery,
+        periodic_tasks(config, files, index),
+        worker=f"{channel.name}-{os.getpid()}",
+    )
+    channel.ready()
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    poll.register(delivery, select.POLLIN)
+    while (stop := channel.stop()) is Stop.NO or not delivery.is_idle:
+        if stop is Stop.ABORT:
+            delivery.abort()
+            return  # the threads end with the process
+        if stop is Stop.DRAIN:
+            delivery.drain()
+            poll = select.poll()  # without the channel, which stays readable
+            poll.register(delivery, select.POLLIN)
+        wait_s = min(delivery.step(), HEARTBEAT_INTERVAL_S)
+        poll.poll((_DRAIN_LOOK_S if stop is Stop.DRAIN else wait_s) * 1000)
+        channel.heartbeat()
+    delivery.close()
+    index.close()
+    files.close()
+
+
+def delivery_handlers(config: Config, files: Files, index: Index) -> Mapping[str, Handler]:  # noqa: ARG001
+    """Who delivers what the node owes, by its kind (`dicomnode.index.Owed`)."""
+    return {}
+
+
+def periodic_tasks(config: Config, files: Files, index: Index) -> Sequence[Periodic]:  # noqa: ARG001
+    """What the delivery worker does from time to time."""
+    kept = timedelta(days=config.delivery.dropped_kept_days)
+    return [Periodic("outbox-records", _HOUR_S, lambda: index.outbox.remove_dropped(datetime.now(UTC) - kept))]
 
 
 def application_entity(

@@ -4,6 +4,7 @@ from dicomnode.index.finding import Found
 from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
 from dicomnode.index.messages import ArrivedMessage, KeptMessage, Retention
+from dicomnode.index.outbox import DebtState, Outbox, OutboxEntry, Owed
 from dicomnode.index.patients import ChangeKind, Origin, PatientChange, change_patient
 from dicomnode.index.preparation import PrepareReport
 from dicomnode.index.quarantine import Quarantine, QuarantineEntry
@@ -34,6 +35,7 @@ __all__ = [
     "AnsweredQuery",
     "ArrivedMessage",
     "ChangeKind",
+    "DebtState",
     "Durability",
     "Existing",
     "Explanation",
@@ -48,7 +50,10 @@ __all__ = [
     "NearMiss",
     "OnConflict",
     "Origin",
+    "Outbox",
+    "OutboxEntry",
     "Outcome",
+    "Owed",
     "PatientChange",
     "PrepareReport",
     "Put",

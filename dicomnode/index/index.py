@@ -17,6 +17,7 @@ from dicomnode.index.finding import Found, find
 from dicomnode.index.instances import Instances
 from dicomnode.index.knowledge import knowledge_of
 from dicomnode.index.messages import Messages
+from dicomnode.index.outbox import Outbox
 from dicomnode.index.places import Places
 from dicomnode.index.preparation import PrepareReport, prepare
 from dicomnode.index.quarantine import Quarantine
@@ -80,6 +81,7 @@ class Index:
     judged; ``removal`` takes accepted ones out; ``refilling`` adds attributes to those that are here;
     ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was
     asked of them, ``worklist_files`` those in the watched folder; ``messages`` takes HL7 messages, each once.
+    asked of them; ``messages`` takes HL7 messages, each once. ``outbox`` is what the node owes others.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
@@ -92,6 +94,7 @@ class Index:
         self._writer = Writer(self._lock, self._connections, settings, durability)
         self.instances = Instances(self._connections, self._writer)
         self.messages = Messages(self._connections, self._writer)
+        self.outbox = Outbox(self._connections, self._writer)
         self.quarantine = Quarantine(self._connections, self._writer)
         self.receptions = Receptions(self._connections)
         self.refilling = Refilling(self._connections, self._writer)

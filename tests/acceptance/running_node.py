@@ -118,7 +118,7 @@ class RunningNode:
 
     def kill(self) -> None:
         """SIGKILL for the parent, and wait until its workers have gone as well."""
-        workers = self.workers()
+        workers = [pid for pid, _ in self._living()]
         self.process.kill()
         self.process.wait(30)
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), what="the workers to leave")
@@ -131,8 +131,15 @@ class RunningNode:
 
     def workers(self) -> list[int]:
         """Process ids of the association workers, as the log names them, that live now."""
-        pids = [int(event["worker_pid"]) for event in self.events("worker.started")]
-        return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+        return [pid for pid, name in self._living() if name.startswith("association-")]
+
+    def delivery_workers(self) -> list[int]:
+        """Those of the delivery workers: one, and for a moment two in a reload."""
+        return [pid for pid, name in self._living() if name == "delivery"]
+
+    def _living(self) -> list[tuple[int, str]]:
+        started = [(int(event["worker_pid"]), event["worker"]) for event in self.events("worker.started")]
+        return [(pid, name) for pid, name in started if Path(f"/proc/{pid}").exists()]
 
     def descriptors(self) -> int:
         """How many descriptors the parent has open."""

@@ -19,6 +19,7 @@ from dicomnode.index.migrations import (
     m0005_worklist,
     m0006_patients,
     m0007_knowledge,
+    m0008_outbox,
 )
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -31,5 +32,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     m0005_worklist.upgrade,
     m0006_patients.upgrade,
     m0007_knowledge.upgrade,
+    m0008_outbox.upgrade,
 )
 """In their order; ``PRAGMA user_version`` counts how many a database has seen."""

@@ -17,6 +17,7 @@ from dicomnode.index import (
     IndexSettings,
     OnConflict,
     schema,
+    schema_outbox,
     schema_patients,
     schema_worklist,
 )
@@ -25,7 +26,7 @@ from dicomnode.index.preparation import prepare
 from dicomnode.index.writers_lock import WritersLock
 
 NEWEST = len(MIGRATIONS)
-TABLES = (*schema.TABLES, *schema_worklist.TABLES, *schema_patients.TABLES)
+TABLES = (*schema.TABLES, *schema_worklist.TABLES, *schema_patients.TABLES, *schema_outbox.TABLES)
 
 
 def add_column(connection: sqlite3.Connection) -> None:
