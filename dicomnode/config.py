@@ -33,7 +33,9 @@ from dicomnode.qa.rules import RULES
 from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
 from dicomnode.scu.settings import ScuSettings
+from dicomnode.services.completeness import CompletenessSettings
 from dicomnode.services.delivery import DeliverySettings
+from dicomnode.services.mpps import MppsSettings
 from dicomnode.services.query import QuerySettings
 from dicomnode.services.retrieve import RetrieveSettings
 from dicomnode.services.storage import ReceptionSettings
@@ -111,6 +113,8 @@ class Config(Settings):
     qa: QaSettings = QaSettings()
     query: QuerySettings = QuerySettings()
     retrieve: RetrieveSettings = RetrieveSettings()
+    mpps: MppsSettings = MppsSettings()
+    completeness: CompletenessSettings = CompletenessSettings()
     worklist: WorklistSettings = WorklistSettings()
     delivery: DeliverySettings = DeliverySettings()
     upper_layer: UpperLayerSettings = UpperLayerSettings()
@@ -267,9 +271,11 @@ def _unknown_rules(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _unknown_destinations(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    for name, peer in config.peers.items():
-        for destination in sorted(peer.move_destinations or ()):
-            place = ("peers", name, "move_destinations")
+    named = [
+        (("peers", name, "move_destinations"), peer.move_destinations or ()) for name, peer in config.peers.items()
+    ]
+    for place, destinations in (*named, (("mpps", "forward_to"), config.mpps.forward_to)):
+        for destination in sorted(destinations):
             if destination not in config.peers:
                 meant = nearest(destination, config.peers)
                 yield place, f"no peer is named {destination}" + (f"; did you mean {meant}?" if meant else "")

@@ -13,6 +13,15 @@ DicomNodeError
 ├── TooManyMatchesError       a query matches more than one may (0xA700)
 ├── WorklistError             an entry of the worklist lacks what a scanner needs, or a value is none of its VR
 ├── UnknownStepError          no such entry in the worklist
+├── NormalizedError           a normalized request cannot be done; nothing of it was (PS3.7 Section 10.1)
+│   ├── MissingAttributesError  attributes are missing (0x0120)
+│   ├── MissingValuesError    attributes are empty that need a value (0x0121)
+│   ├── InvalidValuesError    attributes have a value that they may not have (0x0106)
+│   ├── InvalidObjectError    the SOP Instance UID is none (0x0117)
+│   ├── DuplicateObjectError  the SOP Instance is there already (0x0111)
+│   ├── UnknownObjectError    there is no such SOP Instance (0x0112)
+│   ├── FinalStateError       the performed procedure step is final (0x0110)
+│   └── TooLargeError         its data set is larger than it may be (0x0213)
 ├── UnknownInstanceError      no such instance, study or quarantine entry
 ├── UnknownEntryError         no such entry in the outbox, or none that this can be done with
 ├── UndeliverableError        what the node owes cannot be delivered, however often it is tried
@@ -134,6 +143,46 @@ class WorklistError(DicomNodeError):
 
 class UnknownStepError(DicomNodeError):
     """No such entry in the worklist."""
+
+
+class NormalizedError(DicomNodeError):
+    """A normalized request cannot be done, and nothing of it was; ``attributes`` are the tags that it is about."""
+
+    def __init__(self, message: str, attributes: tuple[int, ...] = ()) -> None:
+        self.attributes = attributes
+        super().__init__(message)
+
+
+class MissingAttributesError(NormalizedError):
+    """Attributes are missing."""
+
+
+class MissingValuesError(NormalizedError):
+    """Attributes are empty that need a value."""
+
+
+class InvalidValuesError(NormalizedError):
+    """Attributes have a value that they may not have."""
+
+
+class InvalidObjectError(NormalizedError):
+    """The SOP Instance UID is none."""
+
+
+class DuplicateObjectError(NormalizedError):
+    """The SOP Instance is there already."""
+
+
+class UnknownObjectError(NormalizedError):
+    """There is no such SOP Instance."""
+
+
+class FinalStateError(NormalizedError):
+    """The performed procedure step is final."""
+
+
+class TooLargeError(NormalizedError):
+    """The data set is larger than it may be."""
 
 
 class UnknownInstanceError(DicomNodeError):

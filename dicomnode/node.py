@@ -27,17 +27,23 @@ from dicomnode.hl7.feed import Feed
 from dicomnode.hl7.listener import Connections, Listener
 from dicomnode.hl7.serving import serve as serve_feed
 from dicomnode.index import Durability, Index
+from dicomnode.index.completeness import STUDY_COMPLETE
+from dicomnode.index.mpps import FORWARD
 from dicomnode.limits import NodeTable, Place
 from dicomnode.prepare import FILES_NAME, prepare
 from dicomnode.qa.breaker import Breaker, BreakerTable
 from dicomnode.scp.application_entity import ApplicationEntity
 from dicomnode.scp.known_peers import KnownPeers
+from dicomnode.scp.mpps import MppsSCP
 from dicomnode.scp.presentation_contexts import ContextPolicy
 from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
 from dicomnode.scp.worklist import WorklistSCP
+from dicomnode.services.completeness import LOOK_S, CompletenessWatch, StudyCompleteHandler
 from dicomnode.services.delivery import Delivery, Handler, Periodic
+from dicomnode.services.mpps import PerformedProcedureSteps
+from dicomnode.services.mpps_forwarding import MppsForwarding
 from dicomnode.services.query import Query
 from dicomnode.services.retrieve import Retrieve
 from dicomnode.services.storage import Storage
@@ -259,13 +265,19 @@ def delivery_worker(channel: WorkerChannel, config: Config) -> None:
 
 def delivery_handlers(config: Config, files: Files, index: Index) -> Mapping[str, Handler]:  # noqa: ARG001
     """Who delivers what the node owes, by its kind (`dicomnode.index.Owed`)."""
-    return {}
+    return {
+        FORWARD: MppsForwarding(config.peers, config.scu, ae_title=config.ae_title),
+        STUDY_COMPLETE: StudyCompleteHandler(),
+    }
 
 
 def periodic_tasks(config: Config, files: Files, index: Index) -> Sequence[Periodic]:  # noqa: ARG001
     """What the delivery worker does from time to time."""
     kept = timedelta(days=config.delivery.dropped_kept_days)
-    return [Periodic("outbox-records", _HOUR_S, lambda: index.outbox.remove_dropped(datetime.now(UTC) - kept))]
+    return [
+        Periodic("outbox-records", _HOUR_S, lambda: index.outbox.remove_dropped(datetime.now(UTC) - kept)),
+        Periodic("completeness", LOOK_S, CompletenessWatch(index, config.completeness).look),
+    ]
 
 
 def application_entity(
@@ -302,7 +314,7 @@ def application_entity(
             peers,
         ),
         worklist=WorklistSCP(WorklistQuery(index, config.worklist), peers),
-        normalized={},
+        normalized=MppsSCP(PerformedProcedureSteps(index, config.mpps), peers).services(),
     )
 
 

@@ -12,11 +12,13 @@ from peewee import SQL, fn
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.query.identifier import Identifier, Selection
+from dicomnode.index.completeness import Completeness
 from dicomnode.index.database import Connections
 from dicomnode.index.finding import Found, find
 from dicomnode.index.instances import Instances
 from dicomnode.index.knowledge import knowledge_of
 from dicomnode.index.messages import Messages
+from dicomnode.index.mpps import PerformedSteps
 from dicomnode.index.outbox import Outbox
 from dicomnode.index.places import Places
 from dicomnode.index.preparation import PrepareReport, prepare
@@ -79,9 +81,9 @@ class Index:
     ``kept`` are the attributes that it keeps, by level; ``instances`` takes instances in and finds them; ``quarantine`` is the work
     list of those that are held back, ``refusals`` the records of those that were not kept, ``receptions`` what came and how it was
     judged; ``removal`` takes accepted ones out; ``refilling`` adds attributes to those that are here;
-    ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was
-    asked of them, ``worklist_files`` those in the watched folder; ``messages`` takes HL7 messages, each once.
-    asked of them; ``messages`` takes HL7 messages, each once. ``outbox`` is what the node owes others.
+    ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was asked of them, ``worklist_files`` those in the
+    watched folder; ``performed_steps`` has the Performed ones, ``completeness`` which studies are whole; ``messages`` takes HL7
+    messages, each once. ``outbox`` is what the node owes others.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
@@ -100,6 +102,8 @@ class Index:
         self.refilling = Refilling(self._connections, self._writer)
         self.refusals = Refusals(self._connections, self._writer, settings)
         self.removal = Removal(self._connections, self._writer)
+        self.performed_steps = PerformedSteps(self._connections, self._writer)
+        self.completeness = Completeness(self._connections, self._writer)
         self.worklist = Worklist(self._connections, self._writer)
         self.worklist_files = WorklistFiles(self._connections, self._writer)
         self.worklist_queries = WorklistQueries(self._connections, self._writer)

@@ -20,6 +20,7 @@ from dicomnode.index.migrations import (
     m0006_patients,
     m0007_knowledge,
     m0008_outbox,
+    m0009_performed_steps,
 )
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -33,5 +34,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     m0006_patients.upgrade,
     m0007_knowledge.upgrade,
     m0008_outbox.upgrade,
+    m0009_performed_steps.upgrade,
 )
 """In their order; ``PRAGMA user_version`` counts how many a database has seen."""

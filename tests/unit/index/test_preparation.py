@@ -17,6 +17,8 @@ from dicomnode.index import (
     IndexSettings,
     OnConflict,
     schema,
+    schema_completeness,
+    schema_mpps,
     schema_outbox,
     schema_patients,
     schema_worklist,
@@ -26,7 +28,14 @@ from dicomnode.index.preparation import prepare
 from dicomnode.index.writers_lock import WritersLock
 
 NEWEST = len(MIGRATIONS)
-TABLES = (*schema.TABLES, *schema_worklist.TABLES, *schema_patients.TABLES, *schema_outbox.TABLES)
+TABLES = (
+    *schema.TABLES,
+    *schema_worklist.TABLES,
+    *schema_patients.TABLES,
+    *schema_outbox.TABLES,
+    *schema_mpps.TABLES,
+    *schema_completeness.TABLES,
+)
 
 
 def add_column(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,316 @@
+"""When a study is complete: told once for each time that it grew, whoever finds it out.
+
+What says so is, in this order: the performed procedure steps of the study, when none is in progress and everything that they made
+is here; a commitment request that lists all that is here; silence for a while. Reception knows nothing of this: whoever looks reads
+on from the instance that the last one ended with, and tables of the open studies only.
+
+The functions that take a connection are for other modules' transactions.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from dicomnode.index.database import Connections
+from dicomnode.index.keys import instant, microseconds
+from dicomnode.index.outbox import HERE, Owed, owe
+from dicomnode.index.writer import Writer
+
+STUDY_COMPLETE: Final = "study-complete"
+"""The kind of what is owed when a study is complete; its payload is the `CompleteStudy`."""
+ABANDONED_AFTER: Final = timedelta(days=1)
+"""A performed step in progress that nothing was heard of for so long keeps no study open: its modality has failed."""
+_LOOKED_AT: Final = 20_000
+"""Instances of one look."""
+_MOST_NAMED: Final = 10_000
+"""Missing instances of one study that are read."""
+
+
+class Source(StrEnum):
+    """What said that a study is complete."""
+
+    PERFORMED_STEP = "performed-step"
+    COMMITMENT = "commitment"
+    SILENCE = "silence"
+
+
+class Waiting(StrEnum):
+    """What a study that is not complete waits for."""
+
+    INSTANCES = "instances"
+    """Instances that were announced."""
+    PERFORMED_STEP = "performed-step"
+    """The end of a performed step that is in progress."""
+    SILENCE = "silence"
+    """Nothing announced its instances; it is complete when no more come for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteStudy:
+    """A study that is complete now.
+
+    Attributes:
+        round: 1 the first time.
+        instances: how many are here, those in quarantine too.
+    """
+
+    study_instance_uid: str
+    round: int
+    source: Source
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncompleteStudy:
+    """A study that is not complete.
+
+    Attributes:
+        last_received_at: None when nothing of it is here.
+        announced: how many instances were announced; 0 when nothing was.
+        missing: SOP Instance UIDs of those that are not here; of very many only the first.
+    """
+
+    study_instance_uid: str
+    waits_for: Waiting
+    last_received_at: datetime | None
+    announced: int
+    missing: tuple[str, ...]
+
+
+_LAST: Final = "SELECT max(id) FROM instance"
+_MARK: Final = "SELECT last_instance FROM growth_mark"
+_GROW: Final = """
+INSERT INTO study_growth (study_instance_uid, last_received_at, source, announced)
+SELECT study_instance_uid, max(received_at), '', 0 FROM (
+    SELECT coalesce(instance.study_instance_uid, study.study_instance_uid) AS study_instance_uid, instance.received_at
+    FROM instance LEFT JOIN series ON series.id = instance.series LEFT JOIN study ON study.id = series.study
+    WHERE instance.id > :mark AND instance.id <= :last AND instance.state IN ('accepted', 'quarantined')
+) WHERE study_instance_uid <> '' GROUP BY study_instance_uid
+ON CONFLICT DO UPDATE SET last_received_at = max(last_received_at, excluded.last_received_at)
+"""
+_ARRIVED: Final = """
+DELETE FROM awaited_instance WHERE sop_instance_uid IN (
+    SELECT sop_instance_uid FROM instance WHERE id > :mark AND id <= :last AND state IN ('accepted', 'quarantined')
+)
+"""
+_HELD: Final = """
+(EXISTS (SELECT 1 FROM instance WHERE sop_instance_uid = {0} AND state = 'accepted')
+    OR EXISTS (SELECT 1 FROM instance WHERE sop_instance_uid = {0} AND state = 'quarantined'))
+"""
+_MISSING: Final = f"SELECT value FROM json_each(?) WHERE NOT {_HELD.format('value')}"  # noqa: S608 - spelled out above
+_AWAIT: Final = """
+INSERT OR IGNORE INTO awaited_instance (study_instance_uid, sop_instance_uid) SELECT ?, value FROM json_each(?)
+"""
+_ANNOUNCE: Final = """
+INSERT INTO study_growth (study_instance_uid, last_received_at, source, announced) VALUES (:study, 0, :source, :announced)
+ON CONFLICT DO UPDATE SET source = excluded.source, announced = announced + excluded.announced
+"""
+_IS_GROWING: Final = "SELECT source FROM study_growth WHERE study_instance_uid = ?"
+_IN_PROGRESS: Final = """
+EXISTS (
+    SELECT 1 FROM performed_step_study JOIN performed_step ON performed_step.id = performed_step_study.step
+    WHERE performed_step_study.study_instance_uid = study_growth.study_instance_uid
+        AND performed_step.status = 'IN PROGRESS' AND performed_step.changed_at > :abandoned
+)
+"""
+_DUE: Final = f"""
+SELECT study_instance_uid, source FROM study_growth
+WHERE (source <> '' OR last_received_at <= :silent)
+    AND NOT EXISTS (SELECT 1 FROM awaited_instance WHERE study_instance_uid = study_growth.study_instance_uid)
+    AND NOT {_IN_PROGRESS}
+"""  # noqa: S608 - spelled out above
+_DUE_OF_STUDY: Final = f"{_DUE} AND study_instance_uid = :study"
+_COUNT: Final = """
+SELECT coalesce((SELECT instance_count FROM study WHERE study_instance_uid = :study), 0)
+    + (SELECT count(*) FROM instance WHERE study_instance_uid = :study AND state = 'quarantined')
+"""
+_COMPLETE: Final = """
+INSERT INTO study_completion (study_instance_uid, round, at, source, instances)
+SELECT :study, coalesce(max(round), 0) + 1, :at, :source, :instances FROM study_completion WHERE study_instance_uid = :study
+RETURNING round
+"""
+_CLOSE: Final = "DELETE FROM study_growth WHERE study_instance_uid = ?"
+_STUDIES_OF: Final = """
+SELECT DISTINCT coalesce(instance.study_instance_uid, study.study_instance_uid)
+FROM json_each(?) AS listed
+JOIN instance ON instance.sop_instance_uid = listed.value AND instance.state = {}
+LEFT JOIN series ON series.id = instance.series LEFT JOIN study ON study.id = series.study
+"""
+_UNLISTED: Final = """
+SELECT 1 FROM (
+    SELECT sop_instance_uid FROM instance JOIN series ON series.id = instance.series JOIN study ON study.id = series.study
+    WHERE study.study_instance_uid = :study
+    UNION ALL SELECT sop_instance_uid FROM instance WHERE study_instance_uid = :study AND state = 'quarantined'
+) WHERE sop_instance_uid NOT IN (SELECT value FROM json_each(:listed)) LIMIT 1
+"""
+_OPEN: Final = f"""
+SELECT study_instance_uid, last_received_at, announced, {_IN_PROGRESS} FROM study_growth ORDER BY study_instance_uid
+"""  # noqa: S608 - spelled out above
+_AWAITED: Final = (
+    "SELECT sop_instance_uid FROM awaited_instance WHERE study_instance_uid = ? ORDER BY sop_instance_uid LIMIT ?"
+)
+
+
+class Completeness:
+    """What is complete and what is not; every method raises IndexUnavailableError when the index cannot be read or written."""
+
+    def __init__(self, connections: Connections, writer: Writer) -> None:
+        self._connections = connections
+        self._writer = writer
+
+    def look(self, silence: timedelta) -> list[CompleteStudy]:
+        """The studies that are complete since the last look; recorded, and what follows is owed.
+
+        It reads two numbers and the open studies; it only writes when something came, or a study is complete.
+
+        Args:
+            silence: how long nothing has to come for a study of which nothing else is known.
+        """
+        with self._connections.reading() as connection:
+            mark, last = _ends(connection)
+            if mark == last and not connection.execute(_DUE, _moments(silence)).fetchone():
+                return []
+
+        def work(connection: sqlite3.Connection) -> list[CompleteStudy] | None:
+            if not grow(connection):
+                return None
+            due = connection.execute(_DUE, _moments(silence)).fetchall()
+            return list(_completed(connection, due))
+
+        while (complete := self._writer.run(work)) is None:
+            pass  # others may write in between
+        return complete
+
+    def incomplete(self) -> Iterator[IncompleteStudy]:
+        """The studies that are not complete as of the last look, each with what it waits for."""
+        with self._connections.reading() as connection:
+            rows = connection.execute(_OPEN, _moments(timedelta())).fetchall()
+        for study, last_received_at, announced, in_progress in rows:
+            with self._connections.reading() as connection:
+                missing = tuple(uid for (uid,) in connection.execute(_AWAITED, (study, _MOST_NAMED)))
+            waits_for = Waiting.INSTANCES if missing else Waiting.SILENCE
+            if in_progress:
+                waits_for = Waiting.PERFORMED_STEP
+            received = instant(last_received_at) if last_received_at else None
+            yield IncompleteStudy(study, waits_for, received, announced, missing)
+
+    def rounds(self, study_instance_uid: str) -> list[tuple[datetime, Source]]:
+        """When the study was complete, and what said so; the first time first."""
+        with self._connections.reading() as connection:
+            rows = connection.execute(
+                "SELECT at, source FROM study_completion WHERE study_instance_uid = ? ORDER BY round",
+                (study_instance_uid,),
+            ).fetchall()
+        return [(instant(at), Source(source)) for at, source in rows]
+
+
+def grow(connection: sqlite3.Connection) -> bool:
+    """Take note of what came since the last time; whether that was all of it."""
+    mark, last = _ends(connection)
+    if mark == last:
+        return True
+    places = {"mark": mark, "last": min(last, mark + _LOOKED_AT)}
+    connection.execute(_GROW, places)
+    connection.execute(_ARRIVED, places)
+    connection.execute("UPDATE growth_mark SET last_instance = :last", places)
+    return places["last"] == last
+
+
+def announce_performed(
+    connection: sqlite3.Connection, study_instance_uids: Iterable[str], sop_instance_uids: Collection[str]
+) -> list[CompleteStudy]:
+    """A performed step of these studies is final, and made these instances; which of the studies are complete by that.
+
+    To be called when the step is written as final.
+    """
+    is_up_to_date = grow(connection)
+    missing = _missing(connection, sop_instance_uids)
+    complete: list[CompleteStudy] = []
+    for study in study_instance_uids:
+        _announce(connection, study, Source.PERFORMED_STEP, len(sop_instance_uids), missing)
+        complete += _complete_now(connection, study) if is_up_to_date else ()
+    return complete
+
+
+def announce_committed(connection: sqlite3.Connection, sop_instance_uids: Collection[str]) -> list[CompleteStudy]:
+    """A commitment request lists these instances; which studies are complete by that.
+
+    What is listed and is not here is awaited for the study of the others, if they have just one. It makes a study complete only
+    when it lists all that is here of it: some devices ask series by series.
+    """
+    is_up_to_date = grow(connection)
+    listed = json.dumps(list(sop_instance_uids))
+    studies = {
+        str(study)
+        for state in ("'accepted'", "'quarantined'")
+        for (study,) in connection.execute(_STUDIES_OF.format(state), (listed,))
+        if study
+    }
+    missing = _missing(connection, sop_instance_uids) if len(studies) == 1 else []
+    complete: list[CompleteStudy] = []
+    for study in sorted(studies):
+        known = connection.execute(_IS_GROWING, (study,)).fetchone()
+        if known is not None and known[0] == Source.PERFORMED_STEP:
+            continue
+        is_whole = connection.execute(_UNLISTED, {"study": study, "listed": listed}).fetchone() is None
+        _announce(connection, study, Source.COMMITMENT if is_whole else None, len(sop_instance_uids), missing)
+        complete += _complete_now(connection, study) if is_up_to_date else ()
+    return complete
+
+
+def _announce(
+    connection: sqlite3.Connection, study: str, source: Source | None, announced: int, missing: list[str]
+) -> None:
+    """Open the study for what is missing; one that was complete, and lacks nothing, stays so."""
+    is_growing = connection.execute(_IS_GROWING, (study,)).fetchone() is not None
+    if not announced or not (missing or is_growing):
+        return
+    connection.execute(_ANNOUNCE, {"study": study, "source": source or "", "announced": announced})
+    if missing:
+        connection.execute(_AWAIT, (study, json.dumps(missing)))
+
+
+def _complete_now(connection: sqlite3.Connection, study: str) -> Iterator[CompleteStudy]:
+    due = connection.execute(_DUE_OF_STUDY, {**_moments(None), "study": study}).fetchall()
+    yield from _completed(connection, due)
+
+
+def _completed(connection: sqlite3.Connection, due: list[tuple[str, str]]) -> Iterator[CompleteStudy]:
+    now = microseconds(datetime.now(UTC))
+    for study, told in due:
+        connection.execute(_CLOSE, (study,))
+        (instances,) = connection.execute(_COUNT, {"study": study}).fetchone()
+        if not instances:  # its instances are here, but in another study; or were deleted
+            continue
+        source = Source(told or Source.SILENCE)
+        row = {"study": study, "at": now, "source": source, "instances": instances}
+        (round_,) = connection.execute(_COMPLETE, row).fetchone()
+        payload = {"study_instance_uid": study, "round": round_, "source": str(source), "instances": instances}
+        owe(connection, Owed(kind=STUDY_COMPLETE, destination=HERE, key=study, payload=payload))
+        yield CompleteStudy(study, round_, source, instances)
+
+
+def _missing(connection: sqlite3.Connection, sop_instance_uids: Collection[str]) -> list[str]:
+    return [uid for (uid,) in connection.execute(_MISSING, (json.dumps(list(sop_instance_uids)),))]
+
+
+def _ends(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Up to which instance was looked, and the last one that there is."""
+    (mark,) = connection.execute(_MARK).fetchone()
+    (last,) = connection.execute(_LAST).fetchone()
+    return mark, last or 0
+
+
+def _moments(silence: timedelta | None) -> dict[str, int]:
+    """Before which instant nothing may have come; None when silence is no reason."""
+    now = datetime.now(UTC)
+    return {
+        "silent": -1 if silence is None else microseconds(now - silence),
+        "abandoned": microseconds(now - ABANDONED_AFTER),
+    }
