@@ -105,12 +105,15 @@ def amend(
 
 
 def amended(
-    dataset: memoryview, transfer_syntax_uid: str, changes: Sequence[Change], *, original: OriginalAttributes
+    dataset: memoryview, transfer_syntax_uid: str, changes: Sequence[Change], *, original: OriginalAttributes | None
 ) -> Iterator[Piece]:
     """The amended data set, piece by piece: no pixel data is copied; a deflated data set is deflated anew as it is asked for.
 
     Changes that change nothing are left out; when none is left the data set is what came. Group lengths of changed groups go (PS3.5
     Section 7.2), and so does Length to End (0008,0001), retired.
+
+    Args:
+        original: None keeps nothing of what it said before.
 
     Raises:
         AmendError: a change cannot be made, or what came cannot be read well enough; before the first piece, and for a deflated
@@ -125,7 +128,7 @@ def amended(
     return _deflated(chain(pieces, _rest(dataset, len(scanned.data))))
 
 
-def _spliced(scanned: ScannedDataset, changes: Sequence[Change], original: OriginalAttributes) -> list[Piece]:
+def _spliced(scanned: ScannedDataset, changes: Sequence[Change], original: OriginalAttributes | None) -> list[Piece]:
     """What was scanned, with the changes in it; empty when they change nothing."""
     _check_readable(scanned)
     _check_changes(scanned, changes)
@@ -141,8 +144,9 @@ def _spliced(scanned: ScannedDataset, changes: Sequence[Change], original: Origi
     if not changing:
         return []
     written: dict[int, Sequence[Piece]] = {change.tag: [new[change.tag]] for change in changing}
-    modified = _modified(data, here, changing, encoding)
-    written[ORIGINAL_ATTRIBUTES_SEQUENCE] = _original_attributes(scanned, data, modified, original, encoding)
+    if original is not None:
+        modified = _modified(data, here, changing, encoding)
+        written[ORIGINAL_ATTRIBUTES_SEQUENCE] = _original_attributes(scanned, data, modified, original, encoding)
     groups = {tag >> 16 for tag in written}
     gone = {tag for tag in here if tag in written or (tag & 0xFFFF == 0 and tag >> 16 in groups)} | {_LENGTH_TO_END}
     return list(_joined(data, list(here.values()), written, gone))

@@ -92,7 +92,9 @@ class Feed:
         if (header.kind, header.event) in ORDERS:
             return self._order_work(message, origin)
         raise MessageRefusedError(
-            f"messages of type {header.type[:16]} are not supported", code=_UNSUPPORTED_MESSAGE, location="MSH^1^9"
+            f"messages of type {header.type[:16].replace(chr(94), ' ')} are not supported",
+            code=_UNSUPPORTED_MESSAGE,
+            location="MSH^1^9",
         )
 
     def _patient_work(self, message: Message, origin: Origin) -> Work:

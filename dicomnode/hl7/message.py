@@ -201,14 +201,16 @@ def read_message(data: bytes, header: Header, default_character_set: str) -> Mes
     return Message(header, tuple(segment for segment in segments if segment.name))
 
 
-def required(value: str | None, location: str, what: str) -> str:
+def required(value: str | None, segment: str, field: int, what: str) -> str:
     """``value``, when it is one.
 
     Raises:
         MessageError: it is missing or null.
     """
     if not value:
-        raise MessageError(f"{location} ({what}) is missing", code=_REQUIRED_FIELD_MISSING, location=location)
+        raise MessageError(
+            f"{segment}-{field} ({what}) is missing", code=_REQUIRED_FIELD_MISSING, location=f"{segment}^1^{field}"
+        )
     return value
 
 

@@ -71,7 +71,7 @@ def steps_of(message: Message, mapping: FieldMapping, local_issuers: frozenset[s
     groups = [identified(group, local_issuers) for group in step_groups(message)]
     for number, group in enumerate(groups, start=1):
         patient = mapping.values("patient", group)
-        required(str(patient.get(PATIENT_ID) or ""), "PID^1^3", "the patient's ID")
+        required(str(patient.get(PATIENT_ID) or ""), "PID", 3, "the patient's ID")
         steps.append(
             Step(
                 status=_status(group, mapping),

@@ -32,7 +32,7 @@ def patient_changes(
         return _changes(ChangeKind.UPDATED, message.required("PID"), None, mapping, local_issuers)
     if event not in MERGES | ID_CHANGES:
         raise MessageRefusedError(
-            f"event ADT^{event[:8]} is not supported", code=_UNSUPPORTED_EVENT, location="MSH^1^9^1^2"
+            f"event {event[:8]} is not supported", code=_UNSUPPORTED_EVENT, location="MSH^1^9^1^2"
         )
     kind = ChangeKind.MERGED if event in MERGES else ChangeKind.ID_CHANGED
     message.required("PID")
@@ -57,11 +57,11 @@ def _changes(
     """The change of the patient with the issuer that the message names, and of the one whose images name none."""
     said = mapping.values("patient", identified(Group({"PID": patient}), local_issuers))
     attributes = {tag: str(value) for tag, value in said.items() if tag not in (_PATIENT_ID, _ISSUER)}
-    identity = _identity(said, "PID^1^3")
+    identity = _identity(said, "PID", 3)
     former = None
     if prior is not None:
         named = mapping.values("prior_patient", identified(Group({"MRG": prior}), local_issuers))
-        former = _identity(named, "MRG^1^1")
+        former = _identity(named, "MRG", 1)
         if not former[1]:
             former = former[0], identity[1]
     changes = [PatientChange(kind, identity, attributes, former)]
@@ -72,6 +72,6 @@ def _changes(
     return changes
 
 
-def _identity(said: Mapping[int, Value], location: str) -> tuple[str, str]:
+def _identity(said: Mapping[int, Value], segment: str, field: int) -> tuple[str, str]:
     patient_id = said.get(_PATIENT_ID)
-    return required(str(patient_id) if patient_id else None, location, "the patient's ID"), str(said.get(_ISSUER) or "")
+    return required(str(patient_id or ""), segment, field, "the patient's ID"), str(said.get(_ISSUER) or "")

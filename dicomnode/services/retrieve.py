@@ -7,7 +7,7 @@ One loop, `Retrieve._run`, keeps the accounts of both. Where the instances go is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -26,6 +26,7 @@ from dicomnode.index import Index, StoredInstance
 from dicomnode.scu.settings import ScuSettings
 from dicomnode.scu.storage import Sent, StorageSCU, Transcode
 from dicomnode.services import getting, sharing
+from dicomnode.services.current_patient import PatientAttributes, with_current_patient
 from dicomnode.services.tally import Tally
 from dicomnode.settings import Settings
 from dicomnode.upper_layer.faults import Gone
@@ -42,6 +43,9 @@ class RetrieveSettings(Settings):
 
     pending_interval_s: Annotated[float, Field(ge=0, le=60)] = 1.0
     """Seconds between two Pending responses, which tell the requester how far it is and that it is not forgotten."""
+    patient_attributes: PatientAttributes = PatientAttributes.CURRENT
+    """What instances whose patient was corrected by ADT messages say of him: current (name, ID, birth date, sex as they are known
+    now) or as-stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,31 +168,40 @@ class Retrieve:
             instance.sop_class_uid,
             instance.sop_instance_uid,
             instance.transfer_syntax_uid,
-            _Stored(self._files, instance),
+            _Stored(self._files, instance, self._corrections(instance)),
             "" if preferred is None or is_compressed else preferred.transfer_syntax_uid,
         )
 
+    def _corrections(self, instance: StoredInstance) -> Mapping[int, str]:
+        if self._settings.patient_attributes is PatientAttributes.AS_STORED:
+            return {}
+        return instance.corrections
+
 
 class _Stored:
-    """The data set of a stored instance, mapped when its turn comes."""
+    """The data set of a stored instance, mapped when its turn comes; with what was corrected of its patient."""
 
-    def __init__(self, files: Files, instance: StoredInstance) -> None:
+    def __init__(self, files: Files, instance: StoredInstance, corrections: Mapping[int, str]) -> None:
         self._files = files
         self._instance = instance
+        self._corrections = corrections
         self.is_damaged = False
 
     def __call__(self) -> memoryview:
         """Its bytes.
 
         Raises:
-            DicomNodeError: the file is gone, cut off or damaged.
+            DicomNodeError: the file is gone, cut off or damaged, or its patient cannot be corrected.
         """
         instance = self._instance
         try:
-            return self._files.dataset(instance.location, instance.dataset_offset, instance.dataset_size_bytes)
+            dataset = self._files.dataset(instance.location, instance.dataset_offset, instance.dataset_size_bytes)
+            if self._corrections:
+                return with_current_patient(dataset, instance.transfer_syntax_uid, self._corrections)
         except DicomNodeError:
             self.is_damaged = True
             raise
+        return dataset
 
 
 class _Course:

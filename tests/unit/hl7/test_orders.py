@@ -180,7 +180,7 @@ def test_general_order_is_scheduled(feed: Feed, index: Index) -> None:
     [
         ((PID, OBR), "segment ORC is missing"),
         ((ORC, OBR), "segment PID is missing"),
-        ((PID.replace("P1^^^HOSPITAL^MR", ""), ORC, OBR), "PID^1^3 (the patient's ID) is missing"),
+        ((PID.replace("P1^^^HOSPITAL^MR", ""), ORC, OBR), "PID-3 (the patient's ID) is missing"),
         ((PID, ORC.replace("NW", "RF"), OBR), "order control 'RF' with status 'SC' is not known here"),
         ((PID, ORC.replace("20260105110000", "tomorrow"), OBR), "ORC-7.4 is no date or time"),
         ((PID, ORC, OBR.replace("ACC1", "A" * 17)), "OBR-18 has 17 characters, 16 fit into the DICOM attribute"),
