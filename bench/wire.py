@@ -127,10 +127,10 @@ def store_rq(template: Template, context: int, max_pdu_length: int) -> Form:
     return Form(b"".join(store_rq_pdus(template, context, max_pdu_length)))
 
 
-def find_rq(context: int, identifier: bytes) -> bytes:
-    """A C-FIND-RQ (PS3.7 Section 9.3.2.1) in the Study Root model."""
+def find_rq(context: int, identifier: bytes, sop_class_uid: str = STUDY_ROOT_FIND) -> bytes:
+    """A C-FIND-RQ (PS3.7 Section 9.3.2.1)."""
     command = _command(
-        (0x0002, _uid(STUDY_ROOT_FIND)),
+        (0x0002, _uid(sop_class_uid)),
         (0x0100, _us(C_FIND_RQ)),
         (0x0110, _us(1)),
         (0x0700, _us(0)),
