@@ -268,7 +268,9 @@ def _report(taken: Mapping[tuple[str, str], list[Times]], names: Sequence[str], 
         node = statistics.median(one.whole for one in taken[names[0], query])
         for name in names:
             times = taken[name, query]
-            first, whole = (statistics.median(values) * 1e3 for values in zip(*((t.first, t.whole) for t in times), strict=True))
+            first, whole = (
+                statistics.median(values) * 1e3 for values in zip(*((t.first, t.whole) for t in times), strict=True)
+            )
             matches = sorted({one.matches for one in times})
             figures.append({"query": query, "server": name, "matches": matches, "first_ms": first, "whole_ms": whole})
             table.add_row(

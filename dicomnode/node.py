@@ -47,6 +47,7 @@ from dicomnode.services.mpps_forwarding import MppsForwarding
 from dicomnode.services.query import Query
 from dicomnode.services.retrieve import Retrieve
 from dicomnode.services.storage import Storage
+from dicomnode.services.worklist_folder import synchronise
 from dicomnode.services.worklist_query import WorklistQuery
 from dicomnode.supervisor import (
     ServiceManager,
@@ -274,10 +275,13 @@ def delivery_handlers(config: Config, files: Files, index: Index) -> Mapping[str
 def periodic_tasks(config: Config, files: Files, index: Index) -> Sequence[Periodic]:  # noqa: ARG001
     """What the delivery worker does from time to time."""
     kept = timedelta(days=config.delivery.dropped_kept_days)
-    return [
+    tasks = [
         Periodic("outbox-records", _HOUR_S, lambda: index.outbox.remove_dropped(datetime.now(UTC) - kept)),
         Periodic("completeness", LOOK_S, CompletenessWatch(index, config.completeness).look),
     ]
+    if folder := config.worklist.folder:
+        tasks.append(Periodic("worklist-folder", config.worklist.folder_interval_s, lambda: synchronise(index, folder)))
+    return tasks
 
 
 def application_entity(
