@@ -15,16 +15,16 @@ from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.instance import StoreRequest, Verdict
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset, scan
-from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.errors import AmendError, ConfigurationError
 from dicomnode.qa.fixing import fixed
 from dicomnode.qa.language import RuleSet, TestText, compile_rules, enforced
 from dicomnode.qa.language.operands import tag_of
+from dicomnode.qa.language.places import UNKNOWN, place_of
 from dicomnode.qa.settings import QaSettings
 from dicomnode.qa.validation import Validation
 from dicomnode.settings.document import Document
 
-PIXEL_DATA, SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, SOP_INSTANCE_UID = 0x7FE00010, 0x00080005, 0x00080016, 0x00080018
+PIXEL_DATA, ITEM = 0x7FE00010, 0xFFFEE000
 
 _CT: Final[Mapping[str, str]] = {
     "ImageType": "ORIGINAL\\PRIMARY\\AXIAL",
@@ -71,7 +71,7 @@ _CT: Final[Mapping[str, str]] = {
     "RescaleIntercept": "0",
     "RescaleSlope": "1",
 }
-_BASES: Final = {"ct": _CT}
+_BASES: Final[Mapping[str, Mapping[str, object]]] = {"ct": _CT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,28 +148,49 @@ def _found(verdict: Verdict, rule: str) -> str:
 
 def _dataset(test: TestText) -> tuple[bytes, str, str]:
     """The data set, its SOP Class and its SOP Instance UID."""
-    values: dict[int, str] = {}
-    absent = object()
-    base = test.dataset.get("from", absent)
-    if base is not absent:
-        if base not in _BASES:
-            raise ValueError(f"from: there is {', '.join(_BASES)}")
-        values = {tag_of(keyword): value for keyword, value in _BASES[str(base)].items()}
-    for keyword, value in test.dataset.items():
-        if keyword == "from":
-            continue
-        tag = tag_of(keyword)
+    base = test.dataset.get("from")
+    if "from" in test.dataset and base not in _BASES:
+        raise ValueError(f"from: there is {', '.join(_BASES)}")
+    values = {**_BASES.get(str(base), {}), **{name: value for name, value in test.dataset.items() if name != "from"}}
+    if "SpecificCharacterSet" not in values and not str(values).isascii():
+        values["SpecificCharacterSet"] = "ISO_IR 192"
+    encoding = Encoding.of(ExplicitVRLittleEndian, character_set(_joined(values.get("SpecificCharacterSet", ""))))
+    elements = _elements(values, encoding)
+    if base is not None and "PixelData" not in values:
+        elements[PIXEL_DATA] = encoding.element(PIXEL_DATA, b"OW", b"\0\0")
+    sop_class, sop_instance = (_joined(values.get(keyword) or "") for keyword in ("SOPClassUID", "SOPInstanceUID"))
+    return b"".join(elements[tag] for tag in sorted(elements)), sop_class, sop_instance
+
+
+def _elements(values: Mapping[str, object], encoding: Encoding) -> dict[int, bytes]:
+    """Each element with its head, by tag; with private ones their creators."""
+    elements: dict[int, bytes] = {}
+    for name, value in values.items():
         if value is None:
-            values.pop(tag, None)
+            continue
+        place = place_of(name)
+        if place.above:
+            raise ValueError(f"{name}: the items of a sequence are a list of sections")
+        tag, creator = place.last.tag, place.last.creator
+        vr = place.last.vr if place.last.vr != UNKNOWN else b"LO"
+        if creator:
+            block = tag & 0xFFFF0000 | (tag & 0xFFFF) >> 8
+            elements[block] = encoding.element(block, b"LO", value_bytes(block, b"LO", creator, encoding))
+        if vr == b"SQ":
+            elements[tag] = encoding.element(tag, vr, b"".join(_items(name, value, encoding)))
         else:
-            values[tag] = "\\".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    if SPECIFIC_CHARACTER_SET not in values and not "".join(values.values()).isascii():
-        values[SPECIFIC_CHARACTER_SET] = "ISO_IR 192"
-    encoding = Encoding.of(ExplicitVRLittleEndian, character_set(values.get(SPECIFIC_CHARACTER_SET, "")))
-    elements = [
-        encoding.element(tag, vr := dictionary_vr(tag), value_bytes(tag, vr, value, encoding))
-        for tag, value in sorted(values.items())
-    ]
-    if base is not absent and not {"PixelData"} & test.dataset.keys():
-        elements.append(encoding.element(PIXEL_DATA, b"OW", b"\0\0"))
-    return b"".join(elements), values.get(SOP_CLASS_UID, ""), values.get(SOP_INSTANCE_UID, "")
+            elements[tag] = encoding.element(tag, vr, value_bytes(tag, vr, _joined(value), encoding))
+    return elements
+
+
+def _items(name: str, value: object, encoding: Encoding) -> Iterator[bytes]:
+    for item in value if isinstance(value, tuple) else (value,):
+        if not isinstance(item, Mapping):
+            raise ValueError(f"{name}: a sequence is a list of sections")  # noqa: TRY004 - told as a fault of the file
+        content = _elements(item, encoding)
+        raw = b"".join(content[tag] for tag in sorted(content))
+        yield encoding.head(ITEM, b"SQ", len(raw)) + raw
+
+
+def _joined(value: object) -> str:
+    return "\\".join(map(str, value)) if isinstance(value, tuple) else str(value)

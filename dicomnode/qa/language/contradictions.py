@@ -52,7 +52,8 @@ def _wrong_fix(rule: RuleText) -> Iterator[Contradiction]:
                 yield from ((("fix", *key), text) for key, text in _wrong_values(keyword, rule.fix))
     if rule.required is not None and rule.fix.default == "":
         yield ("fix", "default"), "an attribute that must say something cannot be given nothing"
-    yield from ((("fix",), text) for text in wrong_values(rule))
+    if all(unfixable(keyword) is None for keyword in rule.fields or ()):
+        yield from ((("fix",), text) for text in wrong_values(rule))
 
 
 def _wrong_values(keyword: str, fix: FixText) -> Iterator[Contradiction]:

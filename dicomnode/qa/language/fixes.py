@@ -13,7 +13,8 @@ from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.value_representation import CHARACTERS, UNSPLIT, dictionary_vr, effective_vr
 from dicomnode.errors import AmendError
 from dicomnode.qa.language.fix_text import FixText
-from dicomnode.qa.language.operands import Operand, operand, tag_of
+from dicomnode.qa.language.operands import operand, tag_of
+from dicomnode.qa.language.places import place_of
 from dicomnode.qa.rule import MAX_VALUE_BYTES, Subject
 
 IsRight = Callable[[str, Subject], bool]
@@ -45,6 +46,8 @@ _ANY_CHARACTERS: Final = Encoding(implicit_vr=False, big_endian=False, character
 
 def unfixable(keyword: str) -> str | None:
     """Why no rule may change an attribute; None where one may."""
+    if not place_of(keyword).is_plain:
+        return "a fix changes attributes of the standard at the top level, neither private ones nor those in sequences"
     tag = tag_of(keyword)
     vr = dictionary_vr(tag)
     if vr == b"UI":
@@ -74,7 +77,7 @@ def uncopied(source: str, target: str) -> str | None:
     return None if kind is operand(target).kind else f"{source} is {kind.value}: it cannot be copied to {target}"
 
 
-def mending(field: Operand, fix: FixText, is_right: Sequence[IsRight]) -> Mend:
+def mending(tag: int, fix: FixText, is_right: Sequence[IsRight]) -> Mend:
     """What makes an attribute's values right, one by one, or else another value for all of them."""
     transform, instead = _transform(fix), _instead(fix)
 
@@ -82,10 +85,10 @@ def mending(field: Operand, fix: FixText, is_right: Sequence[IsRight]) -> Mend:
         return not all(test(part, subject) for part in parts if part for test in is_right)
 
     def mend(subject: Subject) -> Change | None:
-        text = _text(subject, field.tag)
+        text = _text(subject, tag)
         if text is None:
             return None
-        parts = [text] if dictionary_vr(field.tag) in UNSPLIT else text.split("\\")
+        parts = [text] if dictionary_vr(tag) in UNSPLIT else text.split("\\")
         new: Sequence[str] = [transform(part) for part in parts]
         if wrong(new, subject):
             other = instead(subject)
@@ -94,7 +97,7 @@ def mending(field: Operand, fix: FixText, is_right: Sequence[IsRight]) -> Mend:
                 return None
         if list(new) == parts:
             return None
-        return Change(field.tag, vr_of(subject.dataset, field.tag), "\\".join(new))
+        return Change(tag, vr_of(subject.dataset, tag), "\\".join(new))
 
     return mend
 

@@ -12,7 +12,8 @@ from typing import Final
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
-from dicomnode.dicom.scanned import Element
+from dicomnode.dicom.element_header import UNDEFINED
+from dicomnode.dicom.scanned import Element, Item
 from dicomnode.dicom.value_representation import (
     CHARACTERS,
     NUMBERS,
@@ -66,25 +67,45 @@ class Operand:
 
     def _read(self, subject: Subject) -> tuple[Value | None, ...]:
         element = subject.dataset.elements[self.tag]
-        raw = subject.value(self.tag)
-        if not raw:
-            return ()
-        vr = effective_vr(self.tag, element[0])
-        if vr in NUMBERS:
-            numbers = _unpacked(subject, vr, raw)
-            return numbers if self.kind is Kind.NUMBER else tuple(str(number) for number in numbers)
-        if vr not in CHARACTERS:
-            return ()
-        texts = _texts(subject, element, vr, raw)
-        return texts if self.kind is Kind.TEXT else tuple(self.value_of(text) for text in texts)
+        return values_of(subject, element, subject.value(self.tag), effective_vr(self.tag, element[0]), self.kind)
 
-    def value_of(self, text: str) -> Value | None:
-        """What one value says that is written as ``text``; None when it is not of the kind."""
-        if self.kind is Kind.NUMBER:
-            return _number(text)
-        if self.kind is Kind.DATE:
-            return day(text[:_DATE_CHARACTERS].encode()) or day(text.encode())
-        return text
+
+def values_in(subject: Subject, item: Item, element: Element, vr: bytes, kind: Kind) -> tuple[Value | None, ...]:
+    """The same of an element of any item.
+
+    Args:
+        vr: what an element is whose sender did not know it (UN).
+    """
+    written, offset, length = element
+    if length == UNDEFINED:
+        return ()
+    vr = vr if written == b"UN" else written
+    raw = bytes(subject.dataset.data[offset : offset + min(length, MAX_VALUE_BYTES)])
+    return values_of(subject, element, raw.rstrip(b" \0") if vr in CHARACTERS else raw, vr, kind, item)
+
+
+def values_of(
+    subject: Subject, element: Element, raw: bytes | None, vr: bytes, kind: Kind, item: Item | None = None
+) -> tuple[Value | None, ...]:
+    """The values in ``raw``, the beginning of an element of this VR."""
+    if not raw:
+        return ()
+    if vr in NUMBERS:
+        numbers = _unpacked(subject, vr, raw)
+        return numbers if kind is Kind.NUMBER else tuple(str(number) for number in numbers)
+    if vr not in CHARACTERS:
+        return ()
+    texts = _texts(subject, element, vr, raw, item)
+    return texts if kind is Kind.TEXT else tuple(value_of(kind, text) for text in texts)
+
+
+def value_of(kind: Kind, text: str) -> Value | None:
+    """What one value says that is written as ``text``; None when it is not of the kind."""
+    if kind is Kind.NUMBER:
+        return _number(text)
+    if kind is Kind.DATE:
+        return day(text[:_DATE_CHARACTERS].encode()) or day(text.encode())
+    return text
 
 
 def operand(keyword: str) -> Operand:
@@ -93,7 +114,8 @@ def operand(keyword: str) -> Operand:
     Raises:
         ValueError: there is none, or its values cannot be compared.
     """
-    return _operand(tag_of(keyword))
+    tag = tag_of(keyword)
+    return operand_for(tag, kind_of(keyword_for_tag(tag), dictionary_vr(tag)))
 
 
 def tag_of(keyword: str) -> int:
@@ -110,15 +132,24 @@ def tag_of(keyword: str) -> int:
 
 
 @cache
-def _operand(tag: int) -> Operand:
-    keyword, vr = keyword_for_tag(tag), dictionary_vr(tag)
+def operand_for(tag: int, kind: Kind) -> Operand:
+    """The element of this tag, its values as one kind."""
+    return Operand(tag, keyword_for_tag(tag), kind)
+
+
+def kind_of(name: str, vr: bytes) -> Kind:
+    """As what values of a VR are compared.
+
+    Raises:
+        ValueError: they cannot be; ``name`` is whose they are.
+    """
     if vr in (b"DA", b"DT"):
-        return Operand(tag, keyword, Kind.DATE)
+        return Kind.DATE
     if vr in NUMBERS or vr in _NUMERIC_TEXT:
-        return Operand(tag, keyword, Kind.NUMBER)
+        return Kind.NUMBER
     if vr in CHARACTERS:
-        return Operand(tag, keyword, Kind.TEXT)
-    raise ValueError(f"{keyword} has the VR {vr.decode('ascii')}: only numbers, dates and text can be looked at")
+        return Kind.TEXT
+    raise ValueError(f"{name} has the VR {vr.decode('ascii')}: only numbers, dates and text can be looked at")
 
 
 def _unpacked(subject: Subject, vr: bytes, raw: bytes) -> tuple[float, ...]:
@@ -128,11 +159,11 @@ def _unpacked(subject: Subject, vr: bytes, raw: bytes) -> tuple[float, ...]:
     return struct.unpack(form, raw[: count * WORD_BYTES[vr]])
 
 
-def _texts(subject: Subject, element: Element, vr: bytes, raw: bytes) -> tuple[str, ...]:
+def _texts(subject: Subject, element: Element, vr: bytes, raw: bytes, item: Item | None) -> tuple[str, ...]:
     if raw.isascii() and b"\x1b" not in raw:
         text = raw.decode("ascii")
     elif vr in TEXT:
-        text = subject.dataset.character_set().decode(raw, is_name=vr == b"PN")
+        text = subject.dataset.character_set(item).decode(raw, is_name=vr == b"PN")
     else:
         text = raw.decode("latin_1")
     if vr in UNSPLIT or "\\" not in text:

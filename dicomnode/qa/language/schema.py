@@ -2,138 +2,42 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
-from string import Formatter
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
-from pydicom._uid_dict import UID_dictionary
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from dicomnode.dicom import status
-from dicomnode.qa.checks import CHECKS
-from dicomnode.qa.language.days import day_of
-from dicomnode.qa.language.expression import compile_expression
+from dicomnode.qa.checks import CHECK_GROUPS
 from dicomnode.qa.language.fix_text import FixText
 from dicomnode.qa.language.modes import Mode, ModeText
-from dicomnode.qa.language.operands import Kind, operand, tag_of
-from dicomnode.qa.language.patterns import compile_pattern
+from dicomnode.qa.language.operands import Kind, kind_of
+from dicomnode.qa.language.places import UNKNOWN, place_of
+from dicomnode.qa.language.words import (
+    CheckName,
+    Comment,
+    Condition,
+    Date,
+    DayText,
+    Failure,
+    Field_,
+    Globs,
+    Number,
+    Pattern,
+    PlaceText,
+    RuleId,
+    SeverityText,
+    SopClasses,
+    TextVr,
+)
 from dicomnode.qa.settings import RuleSeverity
 from dicomnode.settings import Settings
-from dicomnode.settings.faults import nearest
 
 MAX_CHARACTERS: Final = 256
 """The largest bound of a `length`: what stands in the part of a value that rules see, in any character set."""
 KINDS: Final = ("required", "present", "fields", "assert", "check")
-ON_FIELDS: Final = ("pattern", "enum", "range", "length", "date")
-
-_FAILURES: Final = (*range(0xA900, 0xAA00), *range(0xC000, 0xD000), 0x0110, 0x0117, 0x0122, 0x0124)
-_UIDS: Final = {entry[4]: uid for uid, entry in UID_dictionary.items() if entry[1] == "SOP Class" and entry[4]}
-
-
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _written_out(value: object) -> object:
-    if isinstance(value, int | float):
-        raise ValueError("expected a date such as 2024-12-31")  # noqa: TRY004 - pydantic reports a ValueError
-    return value
-
-
-def _check_id(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", text) or len(text) > 64:  # noqa: PLR2004 - the length of an answer
-        raise ValueError("an id consists of small letters, digits and -, in parts joined by dots, such as ct.slice")
-    return text
-
-
-def _check_keyword(text: str) -> str:
-    tag_of(text)
-    return text
-
-
-def _check_field(text: str) -> str:
-    operand(text)
-    return text
-
-
-def _check_pattern(text: str) -> str:
-    compile_pattern(text)
-    return text
-
-
-def _check_expression(text: str) -> str:
-    compile_expression(text)
-    return text
-
-
-def _check_day(text: str) -> str:
-    day_of(text)
-    return text
-
-
-def _check_comment(text: str) -> str:
-    try:
-        places = {(name, form, conversion) for _, name, form, conversion in Formatter().parse(text) if name is not None}
-    except ValueError as error:
-        raise ValueError(f"is no comment: {error}") from None
-    if places - {("keyword", "", None)}:
-        raise ValueError("a comment can name {keyword} and nothing else: what values say may tell of a patient")
-    return text
-
-
-def _check_status(code: int) -> int:
-    if code == status.COERCED:
-        return code  # of a fix; see RuleText
-    if 0xA700 <= code <= 0xA7FF:  # noqa: PLR2004 - PS3.4 Table B.2-1
-        raise ValueError(f"{code:#06x} says that the node is short of room: the sender may try again for ever")
-    if code not in _FAILURES:
-        raise ValueError(f"{code:#06x} is no failure of a C-STORE: 0xA9xx, 0xCxxx, 0x0110, 0x0117, 0x0122 or 0x0124")
-    return code
-
-
-def _check_check(name: str) -> str:
-    if name not in CHECKS:
-        meant = nearest(name, CHECKS)
-        hint = f"did you mean {meant}?" if meant else f"known are {', '.join(sorted(CHECKS))}"
-        raise ValueError(f"no check has this name; {hint}")
-    return name
-
-
-def _check_sop_class(text: str) -> str:
-    """A UID or pattern as it is, a keyword of PS3.6 Table A-1 as its UID."""
-    if re.fullmatch(r"[0-9.*?\[\]!-]+", text):
-        return text
-    if text not in _UIDS:
-        meant = nearest(text, _UIDS)
-        raise ValueError("no SOP Class has this keyword or UID" + (f"; did you mean {meant}?" if meant else ""))
-    return _UIDS[text]
-
-
-def _is_rule_severity(severity: RuleSeverity) -> RuleSeverity:
-    if severity is RuleSeverity.OFF:
-        raise ValueError("a rule is switched off by an override, or left out")
-    return severity
-
-
-RuleId = Annotated[str, AfterValidator(_check_id)]
-Keyword = Annotated[str, AfterValidator(_check_keyword)]
-Field_ = Annotated[str, AfterValidator(_check_field)]
-Condition = Annotated[str, AfterValidator(_check_expression)]
-_ONE_OR_MANY: Final = WithJsonSchema(
-    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-)
-Globs = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), Field(min_length=1), _ONE_OR_MANY]
-SopClasses = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_sop_class)], ...],
-    BeforeValidator(_one_or_many),
-    Field(min_length=1),
-    _ONE_OR_MANY,
-]
-Number = Annotated[float, Field(strict=False, allow_inf_nan=False)]
-DayText = Annotated[str, AfterValidator(_check_day)]
-Date = Annotated[date, BeforeValidator(_written_out)]
+ON_FIELDS: Final = ("pattern", "enum", "range", "length", "date", "vr")
 
 
 class DateBounds(Settings):
@@ -159,13 +63,13 @@ class RuleText(Settings):
 
     id: RuleId
     """Its name in answers, logs and overrides, such as ct.slice."""
-    required: Annotated[tuple[Keyword, ...], Field(min_length=1)] | None = None
-    """Attributes that must be there and say something."""
-    present: Annotated[tuple[Keyword, ...], Field(min_length=1)] | None = None
+    required: Annotated[tuple[PlaceText, ...], Field(min_length=1)] | None = None
+    """Attributes that must be there and say something: keywords, Sequence>Attribute, or private ones as (0019,"CREATOR",02)."""
+    present: Annotated[tuple[PlaceText, ...], Field(min_length=1)] | None = None
     """Attributes that must be there, if only empty."""
     fields: Annotated[tuple[Field_, ...], Field(min_length=1)] | None = None
-    """Attributes of which each value must be as one or more of pattern, enum, range, length and date say."""
-    pattern: Annotated[str, AfterValidator(_check_pattern), Field(max_length=500)] | None = None
+    """Attributes of which each value must be as one or more of pattern, enum, range, length, date and vr say."""
+    pattern: Pattern | None = None
     """A regular expression (RE2's) that the whole value must match."""
     enum: Annotated[tuple[str | int | float, ...], Field(min_length=1)] | None = None
     """The values that may be."""
@@ -175,21 +79,25 @@ class RuleText(Settings):
     """Bounds for the characters of a value."""
     date: DateBounds | None = None
     """Bounds for a date."""
+    vr: TextVr | None = None
+    """A VR whose form and length the value must have (PS3.5 Table 6.2-1)."""
     assert_: Annotated[Condition | None, Field(alias="assert")] = None
     """A condition that must hold; where an attribute in it is absent or empty, there is nothing to be found."""
-    check: Annotated[str, AfterValidator(_check_check)] | None = None
-    """The check of a core rule, by its id."""
+    check: CheckName | None = None
+    """The check of a core rule, by its id; or those of a group, such as iod, by the first part of theirs."""
+    report: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Of a group's checks these, by the last parts of their ids, such as type1; all unless given."""
     when: Condition | None = None
     """The rule looks only at instances for which this condition holds."""
-    severity: Annotated[RuleSeverity, AfterValidator(_is_rule_severity)]
+    severity: SeverityText
     """info, warn, fix, quarantine or reject."""
     fix: FixText | None = None
     """What becomes of what is wrong; with severity fix."""
     mode: ModeText | None = None
     """How far the rule may go; as its profile's unless given."""
-    status: Annotated[int, AfterValidator(_check_status)] = status.DATASET_DOES_NOT_MATCH_SOP_CLASS
+    status: Failure = status.DATASET_DOES_NOT_MATCH_SOP_CLASS
     """The DIMSE status of a refusal; only with severity reject."""
-    comment: Annotated[str, AfterValidator(_check_comment), Field(min_length=1, max_length=200)] | None = None
+    comment: Comment | None = None
     """What the sender is told, with {keyword} for the attribute."""
     ref: Annotated[str, Field(max_length=200)] = ""
     """Where it is written that it must be so."""
@@ -208,9 +116,19 @@ class RuleText(Settings):
         self._can_fix()
         if "status" in self.model_fields_set and not self._suits_status():
             raise ValueError("status is what a refused sender is told: it needs severity reject")
+        if self.report is not None:
+            self._can_report(self.report)
         if self.range is not None and self.range[0] > self.range[1]:
             raise ValueError("range begins with the smaller number")
         return self
+
+    def _can_report(self, report: tuple[str, ...]) -> None:
+        known = CHECK_GROUPS.get(self.check or "")
+        if known is None:
+            raise ValueError(f"report chooses from a group of checks: {', '.join(sorted(CHECK_GROUPS))}")
+        for name in report:
+            if name not in known:
+                raise ValueError(f"{self.check} has no check {name}: it has {', '.join(sorted(known))}")
 
     def _suits_status(self) -> bool:
         if self.fix is not None:
@@ -229,7 +147,7 @@ class RuleText(Settings):
             raise ValueError("what is missing has nothing to be changed: its fix has copy or default")
 
     def _suits(self, keyword: str) -> None:
-        kind = operand(keyword).kind
+        kind = kind_in(self, keyword)
         if self.range is not None and kind is not Kind.NUMBER:
             raise ValueError(f"range is for numbers, and {keyword} is {kind.value}")
         if self.date is not None and kind is not Kind.DATE:
@@ -240,6 +158,16 @@ class RuleText(Settings):
             raise ValueError(f"{keyword} is a number: only range and enum can be asked of it")
         if kind is Kind.NUMBER and any(isinstance(each, str) for each in self.enum or ()):
             raise ValueError(f"{keyword} is a number, and enum has text")
+
+
+def kind_in(rule: RuleText, name: str) -> Kind:
+    """As what a rule looks at the values of an attribute; where the dictionaries do not know it, as what is asked of them."""
+    last = place_of(name).last
+    if last.vr != UNKNOWN:
+        return kind_of(last.name, last.vr)
+    if rule.range is not None:
+        return Kind.NUMBER
+    return Kind.TEXT if rule.date is None else Kind.DATE
 
 
 class Override(Settings):
@@ -296,6 +224,7 @@ def _absent_as_word(value: object) -> object:
 
 
 TestValue = str | int | float | None
+TestItem = Mapping[str, TestValue | tuple[TestValue, ...]]
 Expected = Annotated[
     Literal["none", "info", "warn", "fix", "quarantine", "reject"],
     BeforeValidator(_absent_as_word),
@@ -310,8 +239,9 @@ class TestText(Settings):
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     """What it shows."""
-    dataset: Mapping[str, TestValue | tuple[TestValue, ...]]
-    """Values by keyword, a list for several; null for an absent attribute; ``from: ct`` begins with a CT slice."""
+    dataset: Mapping[str, TestValue | tuple[TestValue, ...] | tuple[TestItem, ...]]
+    """Values by keyword or private attribute: a list for several, a list of sections for a sequence, null for what is absent;
+    ``from: ct`` begins with a CT slice."""
     calling_ae: str = "TEST"
     """The AE title of the sender."""
     today: Date = date(2024, 1, 1)

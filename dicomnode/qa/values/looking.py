@@ -37,6 +37,8 @@ _MAX_VALUES: Final = 8192
 _CONTEXTS: Final = 16
 _BETWEEN_LOOKS: Final = 32
 
+_MODIFIED_ATTRIBUTES_SEQUENCE: Final = 0x04000550
+"""Old values, kept because they were changed: what was wrong with them is mended (PS3.3 Section C.12.1.1.9)."""
 _NOTHING: Final[Element] = (b"CS", 0, 0)
 _Key = tuple[str, int, str]
 """A fault: rule, tag and words."""
@@ -196,6 +198,8 @@ class _Look:
         for tag in tags:
             vr, offset, length = elements[tag]
             if tag in item.items:
+                if tag == _MODIFIED_ATTRIBUTES_SEQUENCE:
+                    continue
                 items = item.items[tag]
                 if len(items) > 1 and single_item_section(place[1] if place else 0, tag) is not None:
                     faults.setdefault((ITEMS, tag, f"has {len(items)} items, not 1"), place)

@@ -13,7 +13,7 @@ from dicomnode.qa.language import compile_rules
 from dicomnode.qa.rule_tests import load_rules, run_tests
 from dicomnode.settings.yaml_text import parse_yaml, read_yaml
 
-EXAMPLE = Path(__file__).parents[3] / "config" / "rules" / "example.yaml"
+EXAMPLES = sorted((Path(__file__).parents[3] / "config" / "rules").glob("*.yaml"))
 
 TEXT = """version: 1
 profiles:
@@ -32,8 +32,9 @@ tests:
 """
 
 
-def test_shipped_example_holds() -> None:
-    rules = compile_rules(read_yaml(EXAMPLE))
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_shipped_example_holds(example: Path) -> None:
+    rules = compile_rules(read_yaml(example))
     assert [one for one in run_tests(rules) if one.faults] == []
     tested = {rule for test in rules.tests for rule in test.expect}
     assert {rule.id for profile in rules.profiles for rule in profile.rules} <= tested
