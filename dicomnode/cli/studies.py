@@ -12,6 +12,7 @@ import click
 
 from dicomnode.cli import configuration, table
 from dicomnode.cli.instants import since
+from dicomnode.cli.study import series_table, show_study, study_json
 from dicomnode.index import SeriesRow, StudyFilter, StudyRow
 
 ROWS = 100
@@ -21,6 +22,8 @@ date = click.DateTime(["%Y-%m-%d", "%Y%m%d"])
 
 
 @click.command()
+@click.argument("uid", metavar="[UID]", default="")
+@click.option("--judge", is_flag=True, help="Judge the study with this UID now.")
 @click.option("--patient-id", metavar="ID", default="", help="Patient ID, exactly.")
 @click.option("--patient-name", metavar="NAME", default="", help="Patient's Name; * stands for anything: 'Doe^*'.")
 @click.option("--accession", metavar="NUMBER", default="", help="Accession Number, exactly.")
@@ -41,7 +44,9 @@ date = click.DateTime(["%Y-%m-%d", "%Y%m%d"])
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @configuration.option
 def studies(
+    uid: str,
     *,
+    judge: bool,
     patient_id: str,
     patient_name: str,
     accession: str,
@@ -59,12 +64,16 @@ def studies(
 ) -> None:
     """List the studies that the node holds, the one that began to arrive last first; what is in quarantine is not among them.
 
+    With a Study Instance UID: show this study, its series, and what was found of it as a whole when it was complete: missing
+    slices, Instance Numbers that come twice, a patient who changes in between. Exit code 1 when it is not here.
+
     \b
     dicomnode studies
     dicomnode studies --modality CT --from 2024-12-01
     dicomnode studies --patient-name 'Doe*' --json
     dicomnode studies --received-since 24h
     dicomnode studies --series 1.2.840.1
+    dicomnode studies 1.2.840.1 --judge
     """
     filters = StudyFilter(
         patient_id=patient_id,
@@ -80,18 +89,21 @@ def studies(
     )
     if series_of and filters != StudyFilter():
         raise click.UsageError("--series stands alone")
+    if uid and (series_of or limit or filters != StudyFilter()):
+        raise click.UsageError("a UID stands alone")
+    if judge and not uid:
+        raise click.UsageError("--judge needs the UID of a study")
+    if uid:
+        show_study(configuration.read(config_path), uid, judges=judge, as_json=as_json)
+        return
     with configuration.open_index(configuration.read(config_path)) as index:
         if series_of:
             _show_series(index.series(series_of)[:limit], as_json=as_json)
         elif as_json:
             for row in islice(index.studies(filters), limit):
-                click.echo(json.dumps(_as_json(row)))
+                click.echo(json.dumps(study_json(row)))
         else:
             _show(list(islice(index.studies(filters), (limit or ROWS) + 1)), limit or ROWS)
-
-
-def _as_json(row: StudyRow) -> dict[str, object]:
-    return dataclasses.asdict(row) | {"last_received_at": row.last_received_at.isoformat()}
 
 
 def _show(rows: list[StudyRow], limit: int) -> None:
@@ -117,9 +129,7 @@ def _show_series(rows: list[SeriesRow], *, as_json: bool) -> None:
         for row in rows:
             click.echo(json.dumps(dataclasses.asdict(row)))
         return
-    columns = ("Number", "Modality", "Description", "Instances", "Series Instance UID")
-    cells = [(row.series_number, row.modality, row.description, row.instances, row.series_instance_uid) for row in rows]
-    table.show(columns, cells, nothing="no such study")
+    series_table(rows)
 
 
 def _cells(row: StudyRow) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from dicomnode.index.selection import StoredInstance
 from dicomnode.index.series import SeriesRow
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow
+from dicomnode.index.study_verdicts import StudyVerdict
 from dicomnode.index.worklist import (
     ListedEntry,
     Put,
@@ -68,6 +69,7 @@ __all__ = [
     "StoredInstance",
     "StudyFilter",
     "StudyRow",
+    "StudyVerdict",
     "Summary",
     "Transaction",
     "Worklist",

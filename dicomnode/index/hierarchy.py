@@ -247,7 +247,8 @@ def _count_out(connection: sqlite3.Connection, series: int, left: Sequence[Leave
     ).fetchone()
     if left_in_study:
         return int(study)
-    connection.execute("DELETE FROM study WHERE id = ?", (study,))
+    (uid,) = connection.execute("DELETE FROM study WHERE id = ? RETURNING study_instance_uid", (study,)).fetchone()
+    connection.execute("DELETE FROM study_verdict WHERE study_instance_uid = ?", (uid,))
     connection.execute(
         "DELETE FROM patient WHERE id = ? AND NOT EXISTS (SELECT 1 FROM study WHERE patient = patient.id)", (patient,)
     )

@@ -32,6 +32,7 @@ from dicomnode.index.selection import StoredInstance, select
 from dicomnode.index.series import SeriesRow, series_of
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow, studies
+from dicomnode.index.study_verdicts import StudyVerdicts
 from dicomnode.index.worklist import Worklist
 from dicomnode.index.worklist_files import WorklistFiles
 from dicomnode.index.worklist_queries import WorklistQueries
@@ -104,6 +105,7 @@ class Index:
         self.removal = Removal(self._connections, self._writer)
         self.performed_steps = PerformedSteps(self._connections, self._writer)
         self.completeness = Completeness(self._connections, self._writer)
+        self.study_verdicts = StudyVerdicts(self._connections, self._writer)
         self.worklist = Worklist(self._connections, self._writer)
         self.worklist_files = WorklistFiles(self._connections, self._writer)
         self.worklist_queries = WorklistQueries(self._connections, self._writer)

@@ -21,6 +21,7 @@ from dicomnode.index.migrations import (
     m0007_knowledge,
     m0008_outbox,
     m0009_performed_steps,
+    m0010_study_verdicts,
 )
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -35,5 +36,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     m0007_knowledge.upgrade,
     m0008_outbox.upgrade,
     m0009_performed_steps.upgrade,
+    m0010_study_verdicts.upgrade,
 )
 """In their order; ``PRAGMA user_version`` counts how many a database has seen."""

@@ -21,6 +21,7 @@ from dicomnode.index import (
     schema_mpps,
     schema_outbox,
     schema_patients,
+    schema_studies,
     schema_worklist,
 )
 from dicomnode.index.migrations import MIGRATIONS, Migration
@@ -35,6 +36,7 @@ TABLES = (
     *schema_outbox.TABLES,
     *schema_mpps.TABLES,
     *schema_completeness.TABLES,
+    *schema_studies.TABLES,
 )
 
 
