@@ -41,7 +41,7 @@ class WorklistStep(Model):
         table_name = "worklist_step"
         indexes = (
             (("study_instance_uid", "step_id"), True),
-            (("start_date", "start_time"), False),
+            (("start_date", "start_time", "status"), False),
             (("source",), False),
         )
 

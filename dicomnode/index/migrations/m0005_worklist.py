@@ -24,7 +24,7 @@ CREATE TABLE "worklist_step" ("id" INTEGER NOT NULL PRIMARY KEY, "study_instance
 CREATE INDEX "workliststep_accession_number" ON "worklist_step" ("accession_number");
 CREATE INDEX "workliststep_patient_id" ON "worklist_step" ("patient_id");
 CREATE UNIQUE INDEX "workliststep_study_instance_uid_step_id" ON "worklist_step" ("study_instance_uid", "step_id");
-CREATE INDEX "workliststep_start_date_start_time" ON "worklist_step" ("start_date", "start_time");
+CREATE INDEX "workliststep_start_date_start_time_status" ON "worklist_step" ("start_date", "start_time", "status");
 CREATE INDEX "workliststep_source" ON "worklist_step" ("source");
 CREATE TABLE "worklist_station" ("ae_title" TEXT NOT NULL, "step" INTEGER NOT NULL, PRIMARY KEY ("ae_title", "step"), FOREIGN
     KEY ("step") REFERENCES "worklist_step" ("id") ON DELETE CASCADE);
