@@ -264,7 +264,7 @@ def _faults(place: KeyPath, use: Callable[[S], object], settings: S) -> Iterator
 
 
 def _unknown_rules(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    known = {rule.id for rule in (*RULES, *STUDY_RULES)} | {OTHER_PATIENT}
+    known = {rule.id for rule in RULES} | {rule.id for rule in STUDY_RULES} | {OTHER_PATIENT}
     for rule in config.qa.severities.keys() - known:
         meant = nearest(rule, known)
         hint = f"did you mean {meant}?" if meant else f"known are {', '.join(sorted(known))}"
