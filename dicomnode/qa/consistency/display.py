@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from dicomnode.qa.consistency.groups import in_groups
 from dicomnode.qa.consistency.numbers import decimals
 from dicomnode.qa.identification import SOP_CLASS_UID
 from dicomnode.qa.photometric import ALWAYS_LOSSY
 from dicomnode.qa.rule import Hit, Subject
 
 WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION = 0x00281050, 0x00281051, 0x00281056
+FRAME_VOI_LUT = 0x00289132
 RESCALE_INTERCEPT, RESCALE_SLOPE = 0x00281052, 0x00281053
 LOSSY_IMAGE_COMPRESSION, LOSSY_RATIO, LOSSY_METHOD = 0x00282110, 0x00282112, 0x00282114
 
@@ -22,11 +24,17 @@ _OTHER_FUNCTIONS: Final = frozenset((b"LINEAR_EXACT", b"SIGMOID"))
 def window_is_none(subject: Subject) -> Iterable[Hit]:
     """As many Window Widths as Window Centers; each at least 1, or above 0 where VOI LUT Function is not LINEAR."""
     elements = subject.dataset.elements
-    if WINDOW_WIDTH not in elements and WINDOW_CENTER not in elements:
-        return ()
-    function = subject.value(VOI_LUT_FUNCTION) if VOI_LUT_FUNCTION in elements else None
-    fault = _window_fault(subject.value(WINDOW_CENTER), subject.value(WINDOW_WIDTH), function)
-    return (Hit((WINDOW_CENTER, WINDOW_WIDTH), fault),) if fault else ()
+    if WINDOW_WIDTH in elements or WINDOW_CENTER in elements:
+        function = subject.value(VOI_LUT_FUNCTION) if VOI_LUT_FUNCTION in elements else None
+        fault = _window_fault(subject.value(WINDOW_CENTER), subject.value(WINDOW_WIDTH), function)
+        if fault:
+            return (Hit((WINDOW_CENTER, WINDOW_WIDTH), fault),)
+    for (center, width, function), place in in_groups(
+        subject, FRAME_VOI_LUT, WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION
+    ):
+        if fault := _window_fault(center, width, function):
+            return (Hit((WINDOW_CENTER, WINDOW_WIDTH), fault, place),)
+    return ()
 
 
 def rescale_is_half(subject: Subject) -> Iterable[Hit]:

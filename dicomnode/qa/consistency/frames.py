@@ -9,10 +9,11 @@ from pydicom.datadict import dictionary_has_tag, keyword_for_tag
 
 from dicomnode.dicom.scan import UNDEFINED
 from dicomnode.dicom.value_representation import WORD_BYTES
+from dicomnode.qa.consistency.groups import PER_FRAME_GROUPS
 from dicomnode.qa.pixels import NUMBER_OF_FRAMES
 from dicomnode.qa.rule import Hit, Subject
 
-PER_FRAME_GROUPS, FRAME_INCREMENT_POINTER = 0x52009230, 0x00280009
+FRAME_INCREMENT_POINTER = 0x00280009
 
 _MAX_POINTERS: Final = 64
 _MAX_VECTOR_BYTES: Final = 1 << 20

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydicom.datadict import keyword_for_tag
 
+from dicomnode.qa.consistency.groups import in_groups
 from dicomnode.qa.consistency.numbers import decimals
 from dicomnode.qa.pixels import COLUMNS, ROWS
 from dicomnode.qa.rule import Hit, Subject
@@ -15,6 +16,7 @@ from dicomnode.qa.rule import Hit, Subject
 IMAGE_POSITION, IMAGE_ORIENTATION = 0x00200032, 0x00200037
 PIXEL_SPACING, IMAGER_PIXEL_SPACING, NOMINAL_SPACING = 0x00280030, 0x00181164, 0x00182010
 SLICE_THICKNESS = 0x00180050
+PLANE_ORIENTATION, PIXEL_MEASURES = 0x00209116, 0x00289110
 
 _SPACINGS: Final = (PIXEL_SPACING, IMAGER_PIXEL_SPACING, NOMINAL_SPACING)
 _TOLERANCE: Final = 1e-3
@@ -25,7 +27,12 @@ def orientation_is_no_plane(subject: Subject) -> Iterable[Hit]:
     """Image Orientation (Patient) is not two vectors of length 1 at right angles."""
     value = subject.value(IMAGE_ORIENTATION)
     fault = _orientation_fault(value) if value else ""
-    return (Hit((IMAGE_ORIENTATION,), f"ImageOrientationPatient {fault}"),) if fault else ()
+    if fault:
+        return (Hit((IMAGE_ORIENTATION,), f"ImageOrientationPatient {fault}"),)
+    for (grouped,), place in in_groups(subject, PLANE_ORIENTATION, IMAGE_ORIENTATION):
+        if grouped and (fault := _orientation_fault(grouped)):
+            return (Hit((IMAGE_ORIENTATION,), f"ImageOrientationPatient {fault}", place),)
+    return ()
 
 
 def position_without_orientation(subject: Subject) -> Iterable[Hit]:
@@ -47,6 +54,9 @@ def spacing_is_none(subject: Subject) -> Iterable[Hit]:
         value = subject.value(tag)
         if value and _is_no_spacing(value, subject.integer(ROWS) == 1, subject.integer(COLUMNS) == 1):
             hits.append(Hit((tag,), f"{keyword_for_tag(tag)} is not two numbers above 0"))
+    for (grouped,), place in in_groups(subject, PIXEL_MEASURES, PIXEL_SPACING):
+        if grouped and _is_no_spacing(grouped, subject.integer(ROWS) == 1, subject.integer(COLUMNS) == 1):
+            return [*hits, Hit((PIXEL_SPACING,), "PixelSpacing is not two numbers above 0", place)]
     return hits
 
 

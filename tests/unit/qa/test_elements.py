@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from unit.dicom.elements import explicit, item
 from unit.qa.judging import Changes, judge, text
 
@@ -87,3 +89,10 @@ def test_findings_are_bounded() -> None:
 
 def test_none_is_looked_for_at_reception() -> None:
     assert {rule.severity for rule in ELEMENTS} == {Severity.INFO}
+
+
+@given(st.dictionaries(st.integers(0x00080000, 0xFFFFFFFF), st.binary(max_size=20), max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_any_elements_are_judged(raw: dict[int, bytes]) -> None:
+    changes = {tag: explicit(tag, "LO", value) for tag, value in raw.items() if tag >> 16 != 0xFFFE}
+    assert {one.rule for one in findings(changes)} <= {rule.id for rule in ELEMENTS}  # above all no core.engine

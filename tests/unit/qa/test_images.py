@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.uid import (
     HEVCMP51,
     JPEG2000,
@@ -28,7 +30,7 @@ from unit.qa.test_pixels import (
 )
 
 from dicomnode.dicom.instance import Severity
-from dicomnode.qa import QaSettings, Validation
+from dicomnode.qa import QaSettings, Validation, compression
 from dicomnode.qa.images import IMAGES
 
 VALIDATION = Validation(QaSettings(), IMAGES)
@@ -118,7 +120,8 @@ def test_video_has_all_frames_in_one_fragment() -> None:
         ((0, 10, 20), "has 3 offsets for 2 frames"),
         ((10, 20), "does not begin at 0 and rise"),
         ((0, 0), "does not begin at 0 and rise"),
-        ((0, 4000), "leads beyond the fragments"),
+        ((0, 4000), "leads to no fragment"),
+        ((0, 9), "leads to no fragment"),
     ],
 )
 def test_basic_offset_table_leads_to_each_frame(table: tuple[int, ...], fault: str) -> None:
@@ -133,7 +136,10 @@ def test_basic_offset_table_leads_to_each_frame(table: tuple[int, ...], fault: s
         ((0, 10), (2, 2), None),
         ((0,), (2, 2), "Extended Offset Table has 1 offsets for 2 frames"),
         ((0, 10), (2,), "Extended Offset Table Lengths is not one a frame"),
-        ((0, 10), (2, 400), "Extended Offset Table Lengths exceed the fragments"),
+        ((0, 10), (2, 400), "Extended Offset Table Lengths differ from the fragments"),
+        ((0, 10), (2, 1), None),  # of an odd one the padding does not count
+        ((0, 10), (2, 0), "Extended Offset Table Lengths differ from the fragments"),
+        ((0, 12), (2, 2), "Extended Offset Table leads to no fragment"),
         ((0, 10), None, "Extended Offset Table without its other half"),
         (None, (2, 2), "Extended Offset Table without its other half"),
     ],
@@ -273,6 +279,47 @@ def test_waveform_has_its_samples(size: int, is_fault: bool) -> None:
 @pytest.mark.parametrize("rule", IMAGES, ids=lambda rule: rule.id)
 def test_none_rejects(rule: object) -> None:
     assert getattr(rule, "severity") < Severity.REJECT  # noqa: B009
+
+
+def test_frame_may_be_in_several_fragments() -> None:
+    two = {FRAMES: frames(2), PIXELS: fragments(b"11", b"22", b"33", table=words(0, 20))}
+    assert found(two, JPEG2000Lossless) == {}
+
+
+def test_table_of_many_frames_is_looked_at_as_far_as_fragments_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_MAX_FRAGMENTS", 2)
+    four = {FRAMES: frames(4), **layout(16, 16, 8, frames="4")}
+    right, wrong_early = words(0, 10, 20, 31), words(0, 9, 20, 30)
+    assert found({**four, PIXELS: fragments(*[b"11"] * 4, table=right)}, JPEG2000Lossless) == {}
+    assert found({**four, PIXELS: fragments(*[b"11"] * 4, table=wrong_early)}, JPEG2000Lossless) == {
+        "pixel.offset-table": "Basic Offset Table leads to no fragment"
+    }
+
+
+LOOKED_AT = sorted({0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x60000010, 0x60000011, 0x60000015,
+                    0x60003000, 0x00281101, 0x00281201, 0x00283000, 0x54000100, 0x7FE00001, 0x7FE00002, 0x7FE00008,
+                    0x7FE00010})  # fmt: skip
+VALUES = [b"0", b"1", b"PALETTE COLOR ", b"YBR_ICT ", words(0, 10), b"\xff\xff\xff\xff", b"-99999999999"]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(LOOKED_AT),
+        st.tuples(
+            st.sampled_from(["US", "IS", "CS", "OW", "OB", "OV", "SQ", "UN"]),
+            st.binary(max_size=40) | st.sampled_from(VALUES),
+        ),
+        max_size=6,
+    ),
+    st.lists(st.binary(max_size=12), max_size=4),
+    st.sampled_from([ExplicitVRLittleEndian, JPEG2000, JPEGBaseline8Bit, RLELossless, MPEG2MPML, "1.2.3"]),
+)
+@settings(max_examples=300, deadline=None)
+def test_any_values_are_judged(changes: dict[int, tuple[str, bytes]], values: list[bytes], syntax: str) -> None:
+    raw = {PIXELS: fragments(*values, table=words(0, 10)), **{tag: explicit(tag, *one) for tag, one in changes.items()}}
+    verdict = judge(raw, transfer_syntax=syntax, validation=VALIDATION)
+    assert {one.rule for one in verdict.findings} <= {rule.id for rule in IMAGES}  # above all no core.engine
+    assert all(len(one.comment) <= 64 for one in verdict.findings)
 
 
 def test_missing_attributes_are_for_others_to_tell() -> None:

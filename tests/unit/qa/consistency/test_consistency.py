@@ -265,6 +265,37 @@ def test_instance_does_not_refer_to_itself() -> None:
     assert references("1.2.3") == [("consistency.self-reference", "(0008,2112)[0]")]
 
 
+@pytest.mark.parametrize(
+    ("group", "wrong", "right", "rule"),
+    [
+        (
+            "PlaneOrientationSequence",
+            {"ImageOrientationPatient": ["1", "0", "0", "0", "2", "0"]},
+            {"ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"]},
+            "orientation",
+        ),
+        ("PixelMeasuresSequence", {"PixelSpacing": ["0", "1"]}, {"PixelSpacing": ["1", "1"]}, "spacing"),
+        (
+            "FrameVOILUTSequence",
+            {"WindowCenter": "40", "WindowWidth": "0"},
+            {"WindowCenter": "40", "WindowWidth": "1"},
+            "window",
+        ),
+    ],
+)
+def test_functional_groups_are_looked_into(group: str, wrong: dict[str, Any], right: dict[str, Any], rule: str) -> None:
+    def frame(values: dict[str, Any]) -> Dataset:
+        return dataset(**{group: [dataset(**values)]})
+
+    assert told(SharedFunctionalGroupsSequence=[frame(right)]) == {}
+    frames = [frame(right), frame(wrong), frame(wrong)]
+    found = findings({"NumberOfFrames": "3", "PerFrameFunctionalGroupsSequence": frames})
+    assert [one.rule for one in found] == [f"consistency.{rule}"]
+    assert found[0].path.startswith("(5200,9230)[1](")
+    shared = findings({"SharedFunctionalGroupsSequence": [frame(wrong)]})
+    assert [(one.rule, one.path[:14]) for one in shared] == [(f"consistency.{rule}", "(5200,9229)[0]")]
+
+
 def test_none_rejects_or_holds_back() -> None:
     assert {rule.severity for rule in CONSISTENCY} == {Severity.INFO, Severity.WARN}
 
@@ -272,7 +303,7 @@ def test_none_rejects_or_holds_back() -> None:
 LOOKED_AT = sorted(
     {0x00200032, 0x00200037, 0x00280030, 0x00181164, 0x00180050, 0x00281050, 0x00281051, 0x00281056, 0x00281052, 0x00281053,
      0x00280008, 0x00280009, 0x00181065, 0x00282110, 0x00282112, 0x00101010, 0x00100030, 0x00080020, 0x00080022, 0x00200100,
-     0x00200105, 0x00080060, 0x0020000D, 0x52009230, 0x00540016, 0x7FE00010} | ELEMENTS.keys()
+     0x00200105, 0x00080060, 0x0020000D, 0x52009230, 0x52009229, 0x00540016, 0x7FE00010} | ELEMENTS.keys()
 )  # fmt: skip
 
 
