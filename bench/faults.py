@@ -201,6 +201,15 @@ def _dated(subject: Subject) -> bool:
     return subject.has(STUDY_DATE) and subject.has(SERIES_DATE)
 
 
+def _always(_: Subject) -> bool:
+    return True
+
+
+def _in_another_set(subject: Subject) -> bytes:
+    labelled = subject.put(CHARACTER_SET, b"ISO_IR 192")
+    return Subject(labelled, subject.syntax, scan(labelled, subject.syntax)).put(NAME, b"M\xfcller^Ja ")
+
+
 FAULTS: Final[Mapping[str, Fault]] = {
     name: Fault(name, *made)
     for name, made in {
@@ -223,13 +232,13 @@ FAULTS: Final[Mapping[str, Fault]] = {
         "series before its study": _value(SERIES_DATE, b"19950101", where=_dated),
         "TM of 25 o'clock": _value(STUDY_TIME, b"250000"),
         "TM with a word": _value(STUDY_TIME, b"noon"),
-        "DT of month 13": _value(ACQUIRED, b"20241301120000", where=lambda subject: True),
-        "AS without a unit": _value(AGE, b"0045", where=lambda subject: True),
+        "DT of month 13": _value(ACQUIRED, b"20241301120000", where=_always),
+        "AS without a unit": _value(AGE, b"0045", where=_always),
         "CS in small letters": _value(MODALITY, b"ct"),
         "CS of 17 characters": _value(MODALITY, b"COMPUTEDTOMOGRAPH"),
         "CS that is not enumerated": _value(SEX, b"X"),
-        "SH of 17 characters": _value(ACCESSION, b"A2345678901234567", where=lambda subject: True),
-        "LO of 65 characters": _value(STUDY_DESCRIPTION, b"D" * 65, where=lambda subject: True),
+        "SH of 17 characters": _value(ACCESSION, b"A2345678901234567", where=_always),
+        "LO of 65 characters": _value(STUDY_DESCRIPTION, b"D" * 65, where=_always),
         "PN of four groups": _value(NAME, b"Doe^A=Doe^A=Doe^A=Doe^A"),
         "PN of six components": _value(NAME, b"Doe^A^B^C^D^E"),
         "IS with a fraction": _value(INSTANCE_NUMBER, b"1.5"),
@@ -239,13 +248,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
         "too many values": _value(SLICE_THICKNESS, b"1.0\\2.0 "),
         "too few values": _value(POSITION, b"1.0\\2.0 "),
         "text beyond ASCII without a character set": _value(NAME, b"M\xfcller^J", where=_has_ascii_name),
-        "text that is not in its character set": (
-            lambda subject: subject.has(NAME),
-            lambda subject: Subject(
-                changed := subject.put(CHARACTER_SET, b"ISO_IR 192"), subject.syntax, scan(changed, subject.syntax)
-            ).put(NAME, b"M\xfcller^Ja "),
-        ),
-        "character set that does not exist": _value(CHARACTER_SET, b"ISO_IR 999", where=lambda subject: True),
+        "text that is not in its character set": (lambda subject: subject.has(NAME), _in_another_set),
+        "character set that does not exist": _value(CHARACTER_SET, b"ISO_IR 999", where=_always),
         "Rows too large": _us(ROWS, lambda subject: subject.number(ROWS) + 1, where=_has_native_pixels),
         "pixels cut off": (_has_native_pixels, lambda subject: subject.cut(len(subject.content) - 100)),
         "Bits Stored beyond Bits Allocated": _us(
@@ -299,10 +303,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
             lambda subject: subject.has(PATIENT_ID),
             lambda subject: subject.put(PATIENT_ID, b"ABC\0", b"LO"),
         ),
-        "header cut off": (
-            lambda subject: True,
-            lambda subject: subject.cut(min(len(subject.content) // 2, 700) // 2 * 2 + 1),
-        ),
+        "header cut off": (_always, lambda subject: subject.cut(min(len(subject.content) // 2, 700) // 2 * 2 + 1)),
     }.items()
 }
 
