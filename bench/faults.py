@@ -1,11 +1,12 @@
 """Faults that devices really make, put into good files one at a time: each is a way to spoil a data set's bytes.
 
 A fault is put in by splicing bytes, so that what else stands in the file stays as it is. Of each kind it is known to what files it
-can be done; it is done to each of them.
+can be done: those in which what is spoiled was good; it is done to each of them.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -43,11 +44,12 @@ PLANAR, WINDOW_CENTER, WINDOW_WIDTH = 0x00280006, 0x00281050, 0x00281051
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A good file, as the faults see it."""
+    """A good file, as the faults see it; ``named`` is the SOP Instance UID in its head."""
 
     content: bytes
     syntax: str
     scanned: ScannedDataset
+    named: str = ""
 
     def has(self, tag: int) -> bool:
         """Whether the attribute is there and says something."""
@@ -145,17 +147,12 @@ def subject_of(file: bytes) -> Subject | None:
         or not (scanned.uid(SOP_INSTANCE) and scanned.uid(STUDY))
     ):
         return None
-    return Subject(content, meta.transfer_syntax_uid, scanned)
+    return Subject(content, meta.transfer_syntax_uid, scanned, meta.sop_instance_uid)
 
 
 def part10(subject: Subject, content: bytes) -> bytes:
     """A file with this data set; its File Meta Information is that of the good one."""
-    return (
-        file_meta(
-            subject.scanned.uid(SOP_CLASS) or "", subject.scanned.uid(SOP_INSTANCE) or "", subject.syntax, "FAULTS"
-        )
-        + content
-    )
+    return file_meta(subject.scanned.uid(SOP_CLASS) or "", subject.named, subject.syntax, "FAULTS") + content
 
 
 def _value(tag: int, value: bytes, *, where: Callable[[Subject], bool] | None = None) -> _Way:
@@ -198,7 +195,16 @@ def _has_ascii_name(subject: Subject) -> bool:
 
 
 def _dated(subject: Subject) -> bool:
-    return subject.has(STUDY_DATE) and subject.has(SERIES_DATE)
+    study, series = subject.scanned.uid(STUDY_DATE) or "", subject.scanned.uid(SERIES_DATE) or ""
+    return "1901" < study <= series
+
+
+def _has_good_uids(subject: Subject) -> bool:
+    return all(re.fullmatch(r"[0-9.]{1,64}", subject.scanned.uid(tag) or "") for tag in (STUDY, SERIES))
+
+
+def _has_no_bad_age(subject: Subject) -> bool:
+    return re.fullmatch(r"([0-9]{3}[DWMY])?", subject.scanned.uid(AGE) or "") is not None
 
 
 def _always(_: Subject) -> bool:
@@ -220,20 +226,22 @@ FAULTS: Final[Mapping[str, Fault]] = {
         "Patient ID missing": _missing(PATIENT_ID),
         "Patient ID empty": _emptied(PATIENT_ID),
         "Patient's Name missing": _missing(NAME),
-        "UID with a letter": _value(STUDY, b"1.2.840.X1.5"),
-        "UID of 66 characters": _value(SERIES, b"1." + b"2" * 64),
-        "UID with an empty component": _value(STUDY, b"1.2..3.4"),
+        "UID with a letter": _value(STUDY, b"1.2.840.X1.5", where=_has_good_uids),
+        "UID of 66 characters": _value(SERIES, b"1." + b"2" * 64, where=_has_good_uids),
+        "UID with an empty component": _value(STUDY, b"1.2..3.4", where=_has_good_uids),
         "UID with a leading zero": _value(SERIES, b"1.2.840.012"),
-        "SOP Instance UID other than in the file's head": _value(SOP_INSTANCE, b"1.2.840.99.7"),
+        "SOP Instance UID other than in the file's head": _value(
+            SOP_INSTANCE, b"1.2.840.99.7", where=lambda subject: subject.scanned.uid(SOP_INSTANCE) == subject.named
+        ),
         "DA of 30 February": _value(STUDY_DATE, b"20240230"),
         "DA with a word": _value(STUDY_DATE, b"today"),
         "DA in the future": _value(STUDY_DATE, b"20990101"),
         "birth after the study": _value(BIRTH_DATE, b"20991231", where=lambda subject: subject.has(STUDY_DATE)),
-        "series before its study": _value(SERIES_DATE, b"19950101", where=_dated),
+        "series before its study": _value(SERIES_DATE, b"19010101", where=_dated),
         "TM of 25 o'clock": _value(STUDY_TIME, b"250000"),
         "TM with a word": _value(STUDY_TIME, b"noon"),
         "DT of month 13": _value(ACQUIRED, b"20241301120000", where=_always),
-        "AS without a unit": _value(AGE, b"0045", where=_always),
+        "AS without a unit": _value(AGE, b"0045", where=_has_no_bad_age),
         "CS in small letters": _value(MODALITY, b"ct"),
         "CS of 17 characters": _value(MODALITY, b"COMPUTEDTOMOGRAPH"),
         "CS that is not enumerated": _value(SEX, b"X"),
