@@ -47,6 +47,7 @@ from dicomnode.services.mpps_forwarding import MppsForwarding
 from dicomnode.services.query import Query
 from dicomnode.services.retrieve import Retrieve
 from dicomnode.services.storage import Storage
+from dicomnode.services.study_verdict import StudyJudgement
 from dicomnode.services.worklist_folder import synchronise
 from dicomnode.services.worklist_query import WorklistQuery
 from dicomnode.supervisor import (
@@ -264,11 +265,11 @@ def delivery_worker(channel: WorkerChannel, config: Config) -> None:
     files.close()
 
 
-def delivery_handlers(config: Config, files: Files, index: Index) -> Mapping[str, Handler]:  # noqa: ARG001
+def delivery_handlers(config: Config, files: Files, index: Index) -> Mapping[str, Handler]:
     """Who delivers what the node owes, by its kind (`dicomnode.index.Owed`)."""
     return {
         FORWARD: MppsForwarding(config.peers, config.scu, ae_title=config.ae_title),
-        STUDY_COMPLETE: StudyCompleteHandler(),
+        STUDY_COMPLETE: StudyCompleteHandler(StudyJudgement(index, files, config.qa.severities).follow),
     }
 
 

@@ -200,6 +200,14 @@ class Completeness:
             received = instant(last_received_at) if last_received_at else None
             yield IncompleteStudy(study, waits_for, received, announced, missing)
 
+    def awaited(self, study_instance_uid: str) -> int:
+        """How many instances of the study were announced and are not here, as of the last look."""
+        with self._connections.reading() as connection:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM awaited_instance WHERE study_instance_uid = ?", (study_instance_uid,)
+            ).fetchone()
+        return int(count)
+
     def rounds(self, study_instance_uid: str) -> list[tuple[datetime, Source]]:
         """When the study was complete, and what said so; the first time first."""
         with self._connections.reading() as connection:

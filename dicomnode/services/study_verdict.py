@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,6 +16,7 @@ from dicomnode.dicom.scan import scan
 from dicomnode.errors import StorageError, UnknownInstanceError
 from dicomnode.files import Files
 from dicomnode.index import Index, StoredInstance, StudyVerdict
+from dicomnode.index.completeness import CompleteStudy
 from dicomnode.qa.settings import RuleSeverity
 from dicomnode.qa.studies import Header, header_of, judge_study, study_rule_set
 
@@ -50,7 +52,10 @@ class StudyJudgement:
             raise UnknownInstanceError(f"no study {study_instance_uid}")
         headers = [header for one in instances[:_MOST_INSTANCES] if (header := self._header(one)) is not None]
         findings = judge_study(
-            headers, self._severities, unreadable=min(len(instances), _MOST_INSTANCES) - len(headers)
+            headers,
+            self._severities,
+            awaited=self._index.completeness.awaited(study_instance_uid),
+            unreadable=min(len(instances), _MOST_INSTANCES) - len(headers),
         )
         verdict = StudyVerdict(study_instance_uid, datetime.now(UTC), len(instances), self._rule_set, findings)
         self._index.study_verdicts.put(verdict)
@@ -63,6 +68,15 @@ class StudyJudgement:
             **({"rules": rules} if rules else {}),
         )
         return verdict
+
+    def follow(self, study: CompleteStudy) -> None:
+        """Judge a study that is complete, unless nothing of it is accepted, or it was deleted since.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read or written now.
+        """
+        with suppress(UnknownInstanceError):
+            self.judge(study.study_instance_uid)
 
     def _header(self, stored: StoredInstance) -> Header | None:
         try:

@@ -29,13 +29,8 @@ from dicomnode.qa.studies.header import (
 )
 from dicomnode.qa.studies.slices import Stacks, look_at
 
-UNREADABLE: Final = "study.file"
-"""The finding that stored instances could not be read."""
-
 _SHOWN_GAPS: Final = 3
 """So many gaps of a series a finding tells of."""
-
-Study = Mapping[str, "Series"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +39,21 @@ class Series:
 
     headers: Sequence[Header]
     stacks: Stacks
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What rules look at.
+
+    Attributes:
+        series: by their UIDs.
+        awaited: instances that were announced and are not here.
+        unreadable: instances whose files could not be read.
+    """
+
+    series: Mapping[str, Series]
+    awaited: int
+    unreadable: int
 
 
 Hits = Iterator[tuple[str, tuple[int, ...], str]]
@@ -62,7 +72,7 @@ class StudyRule:
 
 def slices_missing(study: Study) -> Hits:
     """Between slices of a stack there is room for others, or one of several volumes lacks a slice."""
-    for uid, series in study.items():
+    for uid, series in study.series.items():
         if gaps := series.stacks.gaps:
             missing = sum(gap.missing for gap in gaps)
             where = [f"{gap.gap_mm:.4g} instead of {gap.spacing_mm:.4g} mm{_after(gap.after)}" for gap in gaps]
@@ -74,21 +84,21 @@ def slices_missing(study: Study) -> Hits:
 
 def slices_doubled(study: Study) -> Hits:
     """At some positions of a stack there are more slices than at the others."""
-    for uid, series in study.items():
+    for uid, series in study.series.items():
         if series.stacks.doubled:
             yield uid, (POSITION,), f"{_count(series.stacks.doubled, 'position')} with more slices than the others"
 
 
 def slices_irregular(study: Study) -> Hits:
     """The distance between slices of a stack varies."""
-    for uid, series in study.items():
+    for uid, series in study.series.items():
         if series.stacks.irregular:
             yield uid, (POSITION,), f"distance between slices varies in {_count(series.stacks.irregular, 'stack')}"
 
 
 def numbers_doubled(study: Study) -> Hits:
     """Instances of a series have the same Instance Number."""
-    for uid, series in study.items():
+    for uid, series in study.series.items():
         counted = Counter(header.number for header in series.headers if header.number is not None)
         if doubled := sum(count > 1 for count in counted.values()):
             yield uid, (INSTANCE_NUMBER,), f"{_count(doubled, 'InstanceNumber')} used more than once"
@@ -96,7 +106,7 @@ def numbers_doubled(study: Study) -> Hits:
 
 def numbers_missing(study: Study) -> Hits:
     """Instance Numbers of a series, which otherwise count up one by one, leave some out."""
-    for uid, series in study.items():
+    for uid, series in study.series.items():
         numbers = {header.number for header in series.headers if header.number is not None}
         missing = max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0
         if 0 < missing < len(numbers) / 2:
@@ -105,24 +115,24 @@ def numbers_missing(study: Study) -> Hits:
 
 def patient_varies(study: Study) -> Hits:
     """Not all instances name the same patient, birth date and sex."""
-    yield from _varying(PATIENT, [header.patient for series in study.values() for header in series.headers])
+    yield from _varying(PATIENT, [header.patient for series in study.series.values() for header in series.headers])
 
 
 def study_varies(study: Study) -> Hits:
     """Not all instances have the same Study Date, Accession Number, Study ID and Referring Physician's Name."""
-    yield from _varying(STUDY, [header.study for series in study.values() for header in series.headers])
+    yield from _varying(STUDY, [header.study for series in study.series.values() for header in series.headers])
 
 
 def series_varies(study: Study) -> Hits:
     """Not all instances of a series have the same Modality, Series Number and Laterality."""
-    for uid, series in study.items():
+    for uid, series in study.series.items():
         for _, tags, comment in _varying(SERIES, [header.series for header in series.headers]):
             yield uid, tags, comment
 
 
 def frames_of_reference_differ(study: Study) -> Hits:
     """The slices of one series have several frames of reference: they have no common place (PS3.3 Section C.7.4.1)."""
-    for uid, series in study.items():
+    for uid, series in study.series.items():
         frames = {header.frame_of_reference_uid for header in series.headers} - {""}
         if len(frames) > 1:
             yield uid, (FRAME_OF_REFERENCE_UID,), f"{len(frames)} frames of reference in one series"
@@ -130,10 +140,22 @@ def frames_of_reference_differ(study: Study) -> Hits:
 
 def frames_of_reference_of_study(study: Study) -> Hits:
     """The slices of a study have several frames of reference: its series cannot be laid over one another."""
-    headers = (header for series in study.values() for header in series.headers if header.plane is not None)
+    headers = (header for series in study.series.values() for header in series.headers if header.plane is not None)
     frames = {header.frame_of_reference_uid for header in headers} - {""}
     if len(frames) > 1:
         yield "", (FRAME_OF_REFERENCE_UID,), f"{len(frames)} frames of reference in the study"
+
+
+def announced_missing(study: Study) -> Hits:
+    """Instances that a performed procedure step or a commitment request listed are not here."""
+    if study.awaited:
+        yield "", (), f"{_count(study.awaited, 'announced instance')} not here"
+
+
+def files_unreadable(study: Study) -> Hits:
+    """Files of instances are gone or cannot be read: nothing could be judged of them."""
+    if study.unreadable:
+        yield "", (), f"{_count(study.unreadable, 'instance')} could not be read"
 
 
 _INFO, _WARN = Severity.INFO, Severity.WARN
@@ -148,32 +170,32 @@ STUDY_RULES: Final = (
     StudyRule("study.series", _WARN, "PS3.3 C.7.3.1", series_varies),
     StudyRule("study.series-frames", _WARN, "PS3.3 C.7.4.1", frames_of_reference_differ),
     StudyRule("study.frames", _INFO, "PS3.3 C.7.4.1", frames_of_reference_of_study),
+    StudyRule("study.announced", _WARN, "PS3.4 F.7", announced_missing),
+    StudyRule("study.file", _WARN, "PS3.10 7", files_unreadable),
 )
 
 
 def judge_study(
-    headers: Iterable[Header], severities: Mapping[str, RuleSeverity], *, unreadable: int = 0
+    headers: Iterable[Header], severities: Mapping[str, RuleSeverity], *, awaited: int = 0, unreadable: int = 0
 ) -> tuple[Finding, ...]:
     """What is found of a study; ``path`` names the series, and is empty for the whole study.
 
     Args:
         headers: of all its instances.
         severities: the site's own; nothing is more than a remark.
+        awaited: instances that were announced and are not here.
         unreadable: instances whose files could not be read.
     """
     by_series: dict[str, list[Header]] = {}
     for header in headers:
         by_series.setdefault(header.series_instance_uid, []).append(header)
-    study = {uid: Series(of_series, look_at(of_series)) for uid, of_series in by_series.items()}
-    found = [
+    series = {uid: Series(of_series, look_at(of_series)) for uid, of_series in by_series.items()}
+    study = Study(series, awaited, unreadable)
+    return tuple(
         Finding(rule.id, severity, status.SUCCESS, tags, comment, uid, rule.reference)
         for rule, severity in _effective(severities)
         for uid, tags, comment in rule.check(study)
-    ]
-    if unreadable:
-        comment = f"{_count(unreadable, 'instance')} could not be read"
-        found.append(Finding(UNREADABLE, _WARN, status.SUCCESS, (), comment))
-    return tuple(found)
+    )
 
 
 def study_rule_set(severities: Mapping[str, RuleSeverity]) -> str:
