@@ -139,6 +139,11 @@ class PeerSettings(Settings):
     """Scheduled Procedure Step Statuses of the worklist entries that it is shown."""
     worklist_limit: Annotated[int, Field(ge=0)] = 0
     """Worklist entries that it is shown at most, the earliest first, for a device that has no room for more; 0 for all."""
+    commitment_same_association: bool = False
+    """Whether the report on a storage commitment goes over the association that asked for it, if that is still open; for devices
+    that release it only then. Otherwise, and when that fails, the node calls the peer."""
+    notify_availability: bool = False
+    """Whether it is told which instances can be retrieved here, once they are accepted (PS3.4 Annex R)."""
     description: str = ""
     """For people: room, maker, telephone number."""
 

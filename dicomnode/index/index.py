@@ -85,6 +85,9 @@ class Index:
     ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was asked of them, ``worklist_files`` those in the
     watched folder; ``performed_steps`` has the Performed ones, ``completeness`` which studies are whole; ``messages`` takes HL7
     messages, each once. ``outbox`` is what the node owes others.
+    ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was
+    asked of them, ``worklist_files`` those in the watched folder; ``messages`` takes HL7 messages, each once.
+    ``outbox`` is what the node owes others.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:

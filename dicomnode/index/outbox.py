@@ -167,6 +167,16 @@ _FAILED: Final = """
 UPDATE outbox SET lease = NULL, attempts = attempts + 1, failed_at = :now, due_at = :due_at, state = :state, reason = :reason
 WHERE id = :id AND lease = :lease
 """
+_AGAIN: Final = """
+UPDATE outbox SET state = 'waiting', due_at = :now, not_before = :now, attempts = 0
+WHERE kind = :kind AND destination = :destination AND key = :key AND key <> '' AND state = 'dead'
+"""
+_WAITS: Final = """
+SELECT 1 FROM outbox WHERE kind = :kind AND destination = :destination AND key = :key AND key <> '' AND state = 'waiting'
+"""
+_TAKE: Final = """
+UPDATE outbox SET lease = :lease, due_at = :until, coalesces = 0 WHERE id = :id AND state = 'waiting' AND lease IS NULL
+"""
 _RETRY: Final = """
 UPDATE outbox SET state = 'waiting', due_at = 0, not_before = :now, attempts = 0, "by" = :by
 WHERE id = :id AND state IN ('waiting', 'dead') AND lease IS NULL
@@ -188,8 +198,8 @@ _COUNTS: Final = compiled(
 _REMOVE_OLD: Final = "DELETE FROM outbox WHERE state = 'dropped' AND failed_at < ?"
 
 
-def owe(connection: sqlite3.Connection, owed: Owed) -> None:
-    """Write what is owed, in the transaction of what causes it."""
+def owe(connection: sqlite3.Connection, owed: Owed) -> int | None:
+    """Write what is owed, in the transaction of what causes it; its row, None when it coalesces with one that is there."""
     now = microseconds(datetime.now(UTC))
     row = {
         "kind": owed.kind,
@@ -200,7 +210,15 @@ def owe(connection: sqlite3.Connection, owed: Owed) -> None:
         "now": now,
         "due": now if owed.not_before is None else microseconds(owed.not_before),
     }
-    connection.execute(_OWE, row)
+    written = connection.execute(_OWE, row)
+    return written.lastrowid if written.rowcount else None
+
+
+def owe_again(connection: sqlite3.Connection, kind: str, destination: str, key: str) -> bool:
+    """Have what was given up of this kind, destination and key tried again; whether anything waits now."""
+    places = {"kind": kind, "destination": destination, "key": key, "now": microseconds(datetime.now(UTC))}
+    connection.execute(_AGAIN, places)
+    return connection.execute(_WAITS, places).fetchone() is not None
 
 
 class Outbox:
@@ -259,6 +277,22 @@ class Outbox:
                 connection.execute(_STAY_BEHIND, places)
                 return None
             return _entry(connection.execute(_ENTRY, {"id": row[0]}).fetchone())
+
+        return self._writer.note(work)
+
+    def take(self, entry: int, worker: str, lease_s: float) -> OutboxEntry | None:
+        """One row for this worker alone, due or not, whatever is before it; None when it is gone, given up or taken.
+
+        Raises:
+            IndexUnavailableError: the index cannot be written now.
+        """
+        lease = f"{worker}/{next(self._claims)}"
+        until = microseconds(datetime.now(UTC) + timedelta(seconds=lease_s))
+
+        def work(connection: sqlite3.Connection) -> OutboxEntry | None:
+            if not connection.execute(_TAKE, {"id": entry, "lease": lease, "until": until}).rowcount:
+                return None
+            return _entry(connection.execute(_ENTRY, {"id": entry}).fetchone())
 
         return self._writer.note(work)
 

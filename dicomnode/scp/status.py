@@ -99,3 +99,15 @@ def not_authorized_to_retrieve() -> FinalAnswer:
 def not_authorized(comment: str) -> StoreAnswer:
     """The sender is not allowed to do this (PS3.7 Section C.5.13)."""
     return StoreAnswer(status.NOT_AUTHORIZED, comment=status.error_comment(comment))
+
+
+def commitment_answer(error: DicomNodeError) -> NormalizedAnswer:
+    """What a request for storage commitment, or a report, is answered that failed with ``error`` (PS3.7 Annex C).
+
+    An answer of 0x0115 or 0x0213 may have no Error Comment.
+    """
+    if isinstance(error, TooManyReferencesError):
+        return NormalizedAnswer(status.RESOURCE_LIMITATION)
+    if isinstance(error, CommitmentError):
+        return NormalizedAnswer(status.INVALID_ARGUMENT_VALUE)
+    return NormalizedAnswer(status.PROCESSING_FAILURE, comment=status.error_comment(str(error)))
