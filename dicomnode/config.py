@@ -34,6 +34,7 @@ from dicomnode.qa.studies import STUDY_RULES
 from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
 from dicomnode.scu.settings import ScuSettings
+from dicomnode.services.commitment import CommitmentSettings
 from dicomnode.services.completeness import CompletenessSettings
 from dicomnode.services.delivery import DeliverySettings
 from dicomnode.services.mpps import MppsSettings
@@ -117,6 +118,7 @@ class Config(Settings):
     mpps: MppsSettings = MppsSettings()
     completeness: CompletenessSettings = CompletenessSettings()
     worklist: WorklistSettings = WorklistSettings()
+    commitment: CommitmentSettings = CommitmentSettings()
     delivery: DeliverySettings = DeliverySettings()
     upper_layer: UpperLayerSettings = UpperLayerSettings()
     scu: ScuSettings = ScuSettings()

@@ -23,8 +23,6 @@ DicomNodeError
 │   ├── FinalStateError       the performed procedure step is final (0x0110)
 │   └── TooLargeError         its data set is larger than it may be (0x0213)
 ├── UnknownInstanceError      no such instance, study or quarantine entry
-├── CommitmentError           a request for storage commitment, or a report, lacks what it needs (0x0115)
-│   └── TooManyReferencesError it names more instances than one may (0x0213)
 ├── UnknownEntryError         no such entry in the outbox, or none that this can be done with
 ├── UndeliverableError        what the node owes cannot be delivered, however often it is tried
 ├── DeliveryError             what the node owes could not be delivered now
@@ -187,6 +185,10 @@ class TooLargeError(NormalizedError):
     """The data set is larger than it may be."""
 
 
+class CommitmentError(NormalizedError):
+    """A request for storage commitment, or a report on one, lacks what it needs, or says what cannot be."""
+
+
 class UnknownInstanceError(DicomNodeError):
     """What was asked for is not here."""
 
@@ -211,14 +213,6 @@ class MessageError(DicomNodeError):
 
 class MessageRefusedError(MessageError):
     """An HL7 message is not for this node, or of a kind that it does not serve."""
-
-
-class CommitmentError(DicomNodeError):
-    """A request for storage commitment, or a report on one, lacks what it needs, or says what cannot be."""
-
-
-class TooManyReferencesError(CommitmentError):
-    """A request for storage commitment names more than ``commitment.maximum_instances``."""
 
 
 class UnknownEntryError(DicomNodeError):

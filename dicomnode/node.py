@@ -27,6 +27,7 @@ from dicomnode.hl7.feed import Feed
 from dicomnode.hl7.listener import Connections, Listener
 from dicomnode.hl7.serving import serve as serve_feed
 from dicomnode.index import Durability, Index
+from dicomnode.index.commitment import REPORT_KIND
 from dicomnode.index.completeness import STUDY_COMPLETE
 from dicomnode.index.mpps import FORWARD
 from dicomnode.limits import NodeTable, Place
@@ -39,7 +40,9 @@ from dicomnode.scp.presentation_contexts import ContextPolicy
 from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
+from dicomnode.scp.storage_commitment import StorageCommitmentSCP
 from dicomnode.scp.worklist import WorklistSCP
+from dicomnode.services.commitment import Commitment
 from dicomnode.services.completeness import LOOK_S, CompletenessWatch, StudyCompleteHandler
 from dicomnode.services.delivery import Delivery, Handler, Periodic
 from dicomnode.services.mpps import PerformedProcedureSteps
@@ -265,9 +268,22 @@ def delivery_worker(channel: WorkerChannel, config: Config) -> None:
     files.close()
 
 
+def commitment(config: Config, files: Files, index: Index) -> Commitment:
+    """What vouches for instances, in one process."""
+    return Commitment(
+        index,
+        files,
+        peers=config.peers,
+        scu=config.scu,
+        settings=config.commitment,
+        worker=f"commitment-{os.getpid()}",
+    )
+
+
 def delivery_handlers(config: Config, files: Files, index: Index) -> Mapping[str, Handler]:
     """Who delivers what the node owes, by its kind (`dicomnode.index.Owed`)."""
     return {
+        REPORT_KIND: commitment(config, files, index).deliver,
         FORWARD: MppsForwarding(config.peers, config.scu, ae_title=config.ae_title),
         STUDY_COMPLETE: StudyCompleteHandler(StudyJudgement(index, files, config.qa.severities).follow),
     }
@@ -319,7 +335,10 @@ def application_entity(
             peers,
         ),
         worklist=WorklistSCP(WorklistQuery(index, config.worklist), peers),
-        normalized=MppsSCP(PerformedProcedureSteps(index, config.mpps), peers).services(),
+        normalized={
+            **MppsSCP(PerformedProcedureSteps(index, config.mpps), peers).services(),
+            **StorageCommitmentSCP(commitment(config, files, index), peers).services(),
+        },
     )
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "studies": "List the studies that the node holds.",
     "worklist": "Schedule steps, and say why a scanner's list is empty.",
     "quarantine": "Show, correct, release and discard what was held back.",
+    "outbox": "What the node owes others: reports and notifications that wait or were given up.",
     "check": "Judge files as on reception, and keep nothing.",
     "qa": "Report on the quality of what was received.",
     "rules": "List and explain the rules, and test your own.",

@@ -25,6 +25,7 @@ def status(context: click.Context, *, as_json: bool, config_path: Path | None) -
     config = configuration.read(config_path)
     with configuration.open_index(config) as index:
         holds = dataclasses.asdict(index.summary())
+        holds["outbox_waiting"], holds["outbox_dead"] = index.outbox.counts()
     is_running = configuration.is_running(config)
     if as_json:
         click.echo(json.dumps({"running": is_running, "data": str(config.data)} | holds))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from dicomnode.dicom.character_sets import character_set
 from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.scan import ScannedDataset, scan
-from dicomnode.errors import CommitmentError, TooManyReferencesError
+from dicomnode.errors import CommitmentError, TooLargeError
 
 PUSH_MODEL_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
 """The well-known SOP Instance of the Storage Commitment Push Model (PS3.4 Section J.3.5)."""
@@ -73,14 +73,14 @@ class CommitmentRequest:
         """The request in the Action Information of an N-ACTION.
 
         Raises:
-            TooManyReferencesError: it names more than ``maximum`` instances.
+            TooLargeError: it names more than ``maximum`` instances.
             CommitmentError: it lacks what it needs, holds no UID where one belongs, or names an instance twice.
         """
         scanned = scan(dataset, transfer_syntax_uid, max_elements=_ELEMENTS_EACH * (maximum + 2))
         transaction_uid = _uid_of(scanned.uid(_TRANSACTION_UID), "Transaction UID")
         items = scanned.items.get(_REFERENCED, ())
         if len(items) > maximum:
-            raise TooManyReferencesError(f"more than {maximum} instances in one request")
+            raise TooLargeError(f"more than {maximum} instances in one request")
         if not items:
             raise CommitmentError("Referenced SOP Sequence is missing or empty")
         if not scanned.complete:

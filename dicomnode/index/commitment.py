@@ -14,6 +14,7 @@ from peewee import SQL
 from dicomnode.dicom.commitment import CommitmentReport, CommitmentRequest, Reference, pairs
 from dicomnode.dicom.peer import Sender
 from dicomnode.errors import UnknownEntryError
+from dicomnode.index.completeness import CompleteStudy, announce_committed
 from dicomnode.index.database import Connections
 from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.outbox import Owed, owe, owe_again
@@ -25,6 +26,19 @@ REPORT_KIND: Final = "commitment-report"
 """In the outbox: ``payload["request"]`` is the row's id."""
 _AT_ONCE: Final = 500
 """Instances that are looked up in one go; between them others may read and write."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenRequest:
+    """What became of a request that came.
+
+    Attributes:
+        report: the entry in the outbox of the report that is owed for it; None when the same request waits already.
+        complete: the studies that it says are whole.
+    """
+
+    report: int | None
+    complete: Sequence[CompleteStudy] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +131,33 @@ class Commitments:
 
     # -- as SCP -------------------------------------------------------------------------------------------------------
 
-    def ask(self, request: CommitmentRequest, sender: Sender, *, destination: str, not_before: datetime) -> int | None:
+    def ask(
+        self, request: CommitmentRequest, sender: Sender, *, destination: str, not_before: datetime
+    ) -> TakenRequest:
         """Keep a request with the report that is owed for it; on the disk when this returns.
+
+        A sender that heard no answer asks again: the same request is kept once.
 
         Args:
             destination: of the report, in the outbox.
             not_before: when the delivery worker may take it.
-
-        Returns:
-            The report's entry in the outbox; None when the same request waits already: a sender that heard no answer asks again.
 
         Raises:
             IndexUnavailableError: the index cannot be written now.
         """
         row = _row(request, sender.peer or "", sender.calling_ae_title, sender.called_ae_title, sender.address)
 
-        def work(connection: sqlite3.Connection) -> int | None:
+        def work(connection: sqlite3.Connection) -> TakenRequest:
             pending = connection.execute(_PENDING, (request.transaction_uid,)).fetchall()
             same = (row["references"], sender.calling_ae_title)
             key = next((number for number, *one in pending if tuple(one) == same), None)
             if key is not None and owe_again(connection, REPORT_KIND, destination, request.transaction_uid):
-                return None
+                return TakenRequest(None)
             if key is None:
                 key = connection.execute(_NEW, row | {"is_ours": 0, "is_repeated": bool(pending)}).lastrowid
-            return owe(connection, Owed(REPORT_KIND, destination, request.transaction_uid, {"request": key}, not_before))
+            owed = Owed(REPORT_KIND, destination, request.transaction_uid, {"request": key}, not_before)
+            complete = announce_committed(connection, [one.sop_instance_uid for one in request.references])
+            return TakenRequest(owe(connection, owed), complete)
 
         return self._writer.run(work)
 
@@ -233,14 +250,10 @@ class Commitments:
         Raises:
             IndexUnavailableError: the index cannot be written now.
         """
-        return self._writer.note(
-            lambda connection: connection.execute(_REMOVE_OLD, (microseconds(before),)).rowcount
-        )
+        return self._writer.note(lambda connection: connection.execute(_REMOVE_OLD, (microseconds(before),)).rowcount)
 
 
-def _row(
-    request: CommitmentRequest, peer: str, ae_title: str, our_ae_title: str, address: str
-) -> dict[str, object]:
+def _row(request: CommitmentRequest, peer: str, ae_title: str, our_ae_title: str, address: str) -> dict[str, object]:
     return {
         "transaction_uid": request.transaction_uid,
         "peer": peer,

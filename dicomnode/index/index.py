@@ -12,6 +12,7 @@ from peewee import SQL, fn
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.query.identifier import Identifier, Selection
+from dicomnode.index.commitment import Commitments
 from dicomnode.index.completeness import Completeness
 from dicomnode.index.database import Connections
 from dicomnode.index.finding import Found, find
@@ -84,10 +85,7 @@ class Index:
     judged; ``removal`` takes accepted ones out; ``refilling`` adds attributes to those that are here;
     ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was asked of them, ``worklist_files`` those in the
     watched folder; ``performed_steps`` has the Performed ones, ``completeness`` which studies are whole; ``messages`` takes HL7
-    messages, each once. ``outbox`` is what the node owes others.
-    ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was
-    asked of them, ``worklist_files`` those in the watched folder; ``messages`` takes HL7 messages, each once.
-    ``outbox`` is what the node owes others.
+    messages, each once; ``commitments`` are requests for storage commitment, ``outbox`` is what the node owes others.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
@@ -99,6 +97,7 @@ class Index:
         self._lock = WritersLock(folder, settings.lock_timeout_s)
         self._writer = Writer(self._lock, self._connections, settings, durability)
         self.instances = Instances(self._connections, self._writer)
+        self.commitments = Commitments(self._connections, self._writer)
         self.messages = Messages(self._connections, self._writer)
         self.outbox = Outbox(self._connections, self._writer)
         self.quarantine = Quarantine(self._connections, self._writer)

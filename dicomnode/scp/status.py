@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import StoreAnswer
 from dicomnode.errors import (
+    CommitmentError,
     DatasetError,
     DicomNodeError,
     DuplicateObjectError,
@@ -35,6 +36,7 @@ _NORMALIZED: Mapping[type[NormalizedError], int] = {
     DuplicateObjectError: status.DUPLICATE_SOP_INSTANCE,
     UnknownObjectError: status.NO_SUCH_SOP_INSTANCE,
     TooLargeError: status.RESOURCE_LIMITATION,
+    CommitmentError: status.INVALID_ARGUMENT_VALUE,
 }
 _LISTS_ATTRIBUTES = frozenset({status.MISSING_ATTRIBUTE})
 """The others tell of attributes in a data set (PS3.7 Section C.5)."""
@@ -99,15 +101,3 @@ def not_authorized_to_retrieve() -> FinalAnswer:
 def not_authorized(comment: str) -> StoreAnswer:
     """The sender is not allowed to do this (PS3.7 Section C.5.13)."""
     return StoreAnswer(status.NOT_AUTHORIZED, comment=status.error_comment(comment))
-
-
-def commitment_answer(error: DicomNodeError) -> NormalizedAnswer:
-    """What a request for storage commitment, or a report, is answered that failed with ``error`` (PS3.7 Annex C).
-
-    An answer of 0x0115 or 0x0213 may have no Error Comment.
-    """
-    if isinstance(error, TooManyReferencesError):
-        return NormalizedAnswer(status.RESOURCE_LIMITATION)
-    if isinstance(error, CommitmentError):
-        return NormalizedAnswer(status.INVALID_ARGUMENT_VALUE)
-    return NormalizedAnswer(status.PROCESSING_FAILURE, comment=status.error_comment(str(error)))

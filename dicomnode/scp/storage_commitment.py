@@ -25,7 +25,6 @@ class StorageCommitmentSCP:
         self._commitment = commitment
         self._peers = peers
 
-    @property
     def services(self) -> NormalizedServices:
         """What it serves."""
         return {
@@ -38,13 +37,15 @@ class StorageCommitmentSCP:
         if not self._peers.may(request.sender, Permission.COMMITMENT):
             return self._refused(request, NormalizedAnswer(statuses.NOT_AUTHORIZED), "not authorized")
         if request.sop_instance_uid != PUSH_MODEL_INSTANCE:
-            return self._refused(request, NormalizedAnswer(statuses.NO_SUCH_SOP_INSTANCE), "not the well-known instance")
+            return self._refused(
+                request, NormalizedAnswer(statuses.NO_SUCH_SOP_INSTANCE), "not the well-known instance"
+            )
         if request.type_id != REQUEST:
             return self._refused(request, NormalizedAnswer(statuses.NO_SUCH_ACTION_TYPE), "no such action type")
         try:
             entry = self._commitment.ask(request.dataset, request.transfer_syntax_uid, request.sender)
         except DicomNodeError as error:
-            return self._refused(request, status.commitment_answer(error), str(error))
+            return self._refused(request, status.normalized_answer(error), str(error))
         if entry is None:
             return NormalizedAnswer(statuses.SUCCESS)
         return NormalizedAnswer(
@@ -55,13 +56,15 @@ class StorageCommitmentSCP:
     def report(self, request: NormalizedRequest) -> NormalizedAnswer:
         """N-EVENT-REPORT on a request of ours (PS3.4 Section J.3.3)."""
         if request.sop_instance_uid != PUSH_MODEL_INSTANCE:
-            return self._refused(request, NormalizedAnswer(statuses.NO_SUCH_SOP_INSTANCE), "not the well-known instance")
+            return self._refused(
+                request, NormalizedAnswer(statuses.NO_SUCH_SOP_INSTANCE), "not the well-known instance"
+            )
         if request.type_id not in (SUCCESSFUL, FAILURES_EXIST):
             return self._refused(request, NormalizedAnswer(statuses.NO_SUCH_EVENT_TYPE), "no such event type")
         try:
             self._commitment.take(request.dataset, request.transfer_syntax_uid, request.sender)
         except DicomNodeError as error:
-            return self._refused(request, status.commitment_answer(error), str(error))
+            return self._refused(request, status.normalized_answer(error), str(error))
         return NormalizedAnswer(statuses.SUCCESS)
 
     def _refused(self, request: NormalizedRequest, answer: NormalizedAnswer, reason: str) -> NormalizedAnswer:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
@@ -32,6 +31,7 @@ from dicomnode.index.outbox import OutboxEntry
 from dicomnode.scu.caller import Caller
 from dicomnode.scu.normalized import n_event_report, opened, transfer_syntax
 from dicomnode.scu.settings import ScuSettings
+from dicomnode.services.completeness import tell_complete
 from dicomnode.settings import Settings
 from dicomnode.upper_layer.operations import Reporter
 
@@ -85,16 +85,17 @@ class Commitment:
         is_same = peer is not None and peer.commitment_same_association
         not_before = datetime.now(UTC) + timedelta(seconds=SAME_ASSOCIATION_S if is_same else 0)
         destination = sender.peer or f"{sender.calling_ae_title}@{sender.address}"
-        entry = self._index.commitments.ask(request, sender, destination=destination, not_before=not_before)
+        taken = self._index.commitments.ask(request, sender, destination=destination, not_before=not_before)
         log.info(
             "commitment.requested",
             calling_ae_title=sender.calling_ae_title,
             peer=sender.peer,
             transaction_uid=request.transaction_uid,
             instances=len(request.references),
-            again=entry is None,
+            again=taken.report is None,
         )
-        return entry if is_same else None
+        tell_complete(taken.complete)
+        return taken.report if is_same else None
 
     def report_over(self, reporter: Reporter, entry: int, transfer_syntax_uid: str) -> None:
         """Report over the association that asked; what fails is left to the delivery worker."""
@@ -105,9 +106,7 @@ class Commitment:
             asked = self._asked(claimed)
             report = self.judge(asked)
             dataset = report.encoded(transfer_syntax_uid, retrieve_ae_title=asked.sender.called_ae_title)
-            answer = reporter.report(
-                STORAGE_COMMITMENT_PUSH_MODEL, PUSH_MODEL_INSTANCE, report.event_type_id, dataset
-            )
+            answer = reporter.report(STORAGE_COMMITMENT_PUSH_MODEL, PUSH_MODEL_INSTANCE, report.event_type_id, dataset)
             if answer != 0:
                 why = "the association ended" if answer is None else f"answered with {answer:#06x}"
                 raise DeliveryError(f"no report over the same association: {why}")
@@ -202,7 +201,9 @@ class Commitment:
     def _peer_of(self, sender: Sender) -> PeerSettings:
         """Whom to call; looked up anew each time, so that a person may configure a peer and have a report tried again."""
         known = self._peers.get(sender.peer or "")
-        candidates = [known] if known else [one for one in self._peers.values() if one.ae_title == sender.calling_ae_title]
+        candidates = (
+            [known] if known else [one for one in self._peers.values() if one.ae_title == sender.calling_ae_title]
+        )
         for peer in candidates:
             if peer.host:
                 return peer

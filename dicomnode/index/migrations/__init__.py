@@ -22,6 +22,7 @@ from dicomnode.index.migrations import (
     m0008_outbox,
     m0009_performed_steps,
     m0010_study_verdicts,
+    m0011_commitment,
 )
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -37,5 +38,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     m0008_outbox.upgrade,
     m0009_performed_steps.upgrade,
     m0010_study_verdicts.upgrade,
+    m0011_commitment.upgrade,
 )
 """In their order; ``PRAGMA user_version`` counts how many a database has seen."""
