@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import click
 from pydicom._uid_dict import UID_dictionary
 
-from dicomnode.cli import Failed, configuration, keys, peers, table
+from dicomnode.cli import Failed, configuration, find_worklist, keys, peers, table
 from dicomnode.cli.interruption import interruptible
 from dicomnode.cli.studies import ROWS, date
 from dicomnode.dicom.json_model import dataset_json
@@ -45,6 +45,7 @@ _NUMBERS = frozenset({b"IS", b"US", b"UL"})
 @click.option("--key", "more_keys", metavar="TAG=VALUE", multiple=True, help="Any other key: BodyPartExamined=HEAD.")
 @click.option("--return", "more_tags", metavar="TAG", multiple=True, help="Show this too: StationName, 0008,1010.")
 @click.option("--relational", is_flag=True, help="Below study level without the UIDs of the levels above.")
+@click.option("--worklist", "of_worklist", is_flag=True, help="What is scheduled there (Modality Worklist).")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help=f"At most so many.  [{ROWS}; with --json: all]")
 @peers.calling_option
 @peers.timeout_option
@@ -58,6 +59,7 @@ def find(
     level: str | None,
     root: str | None,
     relational: bool,
+    of_worklist: bool,
     limit: int | None,
     calling: str | None,
     timeout_s: float | None,
@@ -74,35 +76,58 @@ def find(
     dicomnode find archive --patient-name 'Doe*' --from 2024-12-01
     dicomnode find archive --level series --study 1.2.3
     dicomnode find PACS@pacs.example.org:104 --modality CT --return StationName --json
+    dicomnode find ris --worklist --key ScheduledStationAETitle=CT1 --from 2026-11-24 --to 2026-11-24
     """
-    at = Level((level or ("image" if series else "study")).upper())
-    model = _MODELS[root or ("patient" if at is Level.PATIENT else "study")]
     filters |= {"series": series, "dates": keys.date_range(date_from, date_to)}
     given = keys.parse_keys(more_keys)
-    wanted = keys.matched(at, filters, relational=relational) | given
-    keys.check(wanted)
-    if not relational:
-        keys.check_hierarchy(at, model, wanted)
-    above = [UNIQUE_KEYS[one] for one in keys.levels_above(at, model)]
-    more = [
-        *(tag for tag in above if tag not in wanted),
-        *given,
-        *(keys.parse_tag(tag, "--return") for tag in more_tags),
-    ]
-    columns = keys.columns(at, model, more)
-    asked = query.Query(at, dict.fromkeys(columns.values(), "") | wanted, model, relational)
+    returned = [keys.parse_tag(tag, "--return") for tag in more_tags]
+    columns: Mapping[str, int]
+    asked: query.Query | query.WorklistQuery
+    if of_worklist:
+        if level or root or relational:
+            raise click.UsageError("a worklist has no --level, --root or --relational")
+        columns = dict(find_worklist.COLUMNS) | keys.headings([*given, *returned], find_worklist.COLUMNS)
+        asked = find_worklist.query_of(filters, given, list(columns.values()))
+    else:
+        columns, asked = _asked(filters, given, returned, level=level, root=root, relational=relational)
     config = configuration.read(config_path)
     called, calling_ae_title = peers.find(peer, config), peers.own_title(calling, config)
     shown = limit if as_json else limit or ROWS
     with interruptible() as is_cancelled:
         caller = Caller(called, calling_ae_title, peers.scu_settings(config, timeout_s), is_cancelled)
         found = query.find(caller, asked, shown + 1 if shown else None)
-        _print(found, None if as_json else columns, shown)
+        _print(found, None if as_json else columns, shown, find_worklist.cell if of_worklist else _cell)
         if is_cancelled():
             raise Failed("interrupted: there may be more")
 
 
-def _print(found: Iterator[ScannedDataset], columns: Mapping[str, int] | None, limit: int | None) -> None:
+def _asked(
+    filters: Mapping[str, str],
+    given: Mapping[int, str],
+    returned: Sequence[int],
+    *,
+    level: str | None,
+    root: str | None,
+    relational: bool,
+) -> tuple[Mapping[str, int], query.Query]:
+    """The columns of the table, and the query for them."""
+    at = Level((level or ("image" if filters["series"] else "study")).upper())
+    model = _MODELS[root or ("patient" if at is Level.PATIENT else "study")]
+    wanted = keys.matched(at, filters, relational=relational) | dict(given)
+    keys.check(wanted)
+    if not relational:
+        keys.check_hierarchy(at, model, wanted)
+    above = [UNIQUE_KEYS[one] for one in keys.levels_above(at, model)]
+    columns = keys.columns(at, model, [*(tag for tag in above if tag not in wanted), *given, *returned])
+    return columns, query.Query(at, dict.fromkeys(columns.values(), "") | wanted, model, relational)
+
+
+def _print(
+    found: Iterator[ScannedDataset],
+    columns: Mapping[str, int] | None,
+    limit: int | None,
+    cell: Callable[[ScannedDataset, int], object],
+) -> None:
     """A table of these columns, or JSON; what came before a failure, too."""
     rows: list[tuple[object, ...]] = []
     count = 0
@@ -114,7 +139,7 @@ def _print(found: Iterator[ScannedDataset], columns: Mapping[str, int] | None, l
             if columns is None:
                 click.echo(json.dumps(dataset_json(dataset), ensure_ascii=False))
             else:
-                rows.append(tuple(_cell(dataset, tag) for tag in columns.values()))
+                rows.append(tuple(cell(dataset, tag) for tag in columns.values()))
     finally:
         if columns is not None and (rows or sys.exception() is None):
             table.show(tuple(columns), rows, nothing="nothing fits")

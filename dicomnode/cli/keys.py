@@ -104,10 +104,12 @@ def columns(level: Level, model: Model, more: Sequence[int]) -> dict[str, int]:
     shown = dict(SHOWN[level])
     if level is Level.STUDY and model is Model.PATIENT_ROOT:  # the patient's other keys belong to a level above then
         del shown["Name"]
-    for tag in more:
-        if tag not in shown.values():
-            shown[_heading(tag)] = tag
-    return shown
+    return shown | headings(more, shown)
+
+
+def headings(more: Sequence[int], shown: Mapping[str, int]) -> dict[str, int]:
+    """Further columns, for what is not shown yet: {heading: tag}."""
+    return {_heading(tag): tag for tag in more if tag not in shown.values()}
 
 
 def levels_above(level: Level, model: Model) -> tuple[Level, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,10 +14,14 @@ from pynetdicom.dimse_primitives import C_FIND
 from pynetdicom.presentation import build_context
 
 from dicomnode.dicom import status
+from dicomnode.dicom.json_form import hex_name
 from dicomnode.dicom.query.model import QUERY_RETRIEVE_LEVEL, Level, Model, Operation, sop_class_of
 from dicomnode.dicom.query.request_keys import encode_keys
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import ScannedDataset
+from dicomnode.dicom.sop_class import MODALITY_WORKLIST_FIND
+from dicomnode.dicom.value_representation import dictionary_vr
+from dicomnode.dicom.worklist_attributes import SCHEDULED_PROCEDURE_STEP_SEQUENCE
 from dicomnode.errors import NoContextError, PeerError
 from dicomnode.scu.answers import told
 from dicomnode.scu.caller import RELATIONAL, UNCOMPRESSED, Caller, accepted_context, relational
@@ -49,8 +54,37 @@ class Query:
         """Of the operation in this information model (PS3.4 Section C.6)."""
         return sop_class_of(self.model, Operation.FIND)
 
+    @property
+    def elements(self) -> Mapping[int, str]:
+        """Of the Identifier."""
+        return {**self.keys, QUERY_RETRIEVE_LEVEL: str(self.level)}
 
-def find(caller: Caller, query: Query, limit: int | None = None) -> Iterator[ScannedDataset]:
+
+@dataclass(frozen=True, slots=True)
+class WorklistQuery:
+    """What to ask of a worklist (PS3.4 Annex K).
+
+    Attributes:
+        keys: of the entry itself, as those of a `Query`.
+        step: of the item of Scheduled Procedure Step Sequence; text only.
+    """
+
+    keys: Mapping[int, str]
+    step: Mapping[int, str]
+    sop_class_uid: str = MODALITY_WORKLIST_FIND
+    relational: bool = False
+
+    @property
+    def elements(self) -> Mapping[int, str]:
+        """Of the Identifier."""
+        item = {
+            hex_name(tag): {"vr": dictionary_vr(tag).decode("ascii"), "Value": [value] if value else []}
+            for tag, value in self.step.items()
+        }
+        return {**self.keys, SCHEDULED_PROCEDURE_STEP_SEQUENCE: json.dumps([item], ensure_ascii=False)}
+
+
+def find(caller: Caller, query: Query | WorklistQuery, limit: int | None = None) -> Iterator[ScannedDataset]:
     """What fits, as the peer's responses come; each knows its own character set.
 
     Args:
@@ -68,7 +102,7 @@ def find(caller: Caller, query: Query, limit: int | None = None) -> Iterator[Sca
 
 
 def matches(
-    caller: Caller, association: RequestedAssociation, query: Query, limit: int | None = None
+    caller: Caller, association: RequestedAssociation, query: Query | WorklistQuery, limit: int | None = None
 ) -> Iterator[ScannedDataset]:
     """As `find`, over an association that is there already."""
     context = accepted_context(association, query.sop_class_uid)
@@ -78,8 +112,7 @@ def matches(
     request = C_FIND()
     request.AffectedSOPClassUID = UID(query.sop_class_uid)
     request.Priority = _MEDIUM_PRIORITY
-    keys = {**query.keys, QUERY_RETRIEVE_LEVEL: str(query.level)}
-    request.Identifier = BytesIO(encode_keys(keys, transfer_syntax_uid, caller.peer.character_set))
+    request.Identifier = BytesIO(encode_keys(query.elements, transfer_syntax_uid, caller.peer.character_set))
     count = without_identifier = 0
 
     def is_enough() -> bool:

@@ -18,6 +18,7 @@ from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.dimse_messages import C_FIND_RSP
 from pynetdicom.sop_class import (
+    ModalityWorklistInformationFind,
     PatientRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelFind,
     Verification,
@@ -35,6 +36,7 @@ def peer(answers: Answers, *, relational: bool = False) -> Iterator[str]:
     entity = AE("PEER")
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     entity.add_supported_context(PatientRootQueryRetrieveInformationModelFind)
+    entity.add_supported_context(ModalityWorklistInformationFind)
     handlers: list[tuple[Any, ...]] = [(evt.EVT_C_FIND, answers)]
     if relational:
         handlers.append((evt.EVT_SOP_EXTENDED, lambda event: event.app_info))
@@ -390,3 +392,51 @@ def test_peer_that_cannot_be_reached(tmp_path: Path) -> None:
         done = find(tmp_path, f"PEER@127.0.0.1:{taken.getsockname()[1]}")
     assert done.exit_code == 1
     assert "Connection refused" in done.stderr
+
+
+# -- worklists ------------------------------------------------------------------------------------------------------------
+
+
+def scheduled(_: evt.Event) -> Iterator[tuple[Any, Dataset | None]]:
+    """One step, whatever is asked."""
+    step = Dataset()
+    step.ScheduledStationAETitle, step.Modality = ["CT1", "CT2"], "CT"
+    step.ScheduledProcedureStepStartDate = "20261124"
+    match = Dataset()
+    match.PatientName, match.PatientID = "Doe^Jane", "4711"
+    match.ScheduledProcedureStepSequence = [step]
+    yield PENDING, match
+
+
+def test_worklist_is_asked_with_the_step_s_keys_in_their_sequence(tmp_path: Path) -> None:
+    asked: list[Dataset] = []
+
+    def answers(event: evt.Event) -> Iterator[tuple[Any, Dataset | None]]:
+        asked.append(event.identifier)
+        yield from scheduled(event)
+
+    with peer(answers) as address:
+        done = find(
+            tmp_path, address, "--worklist", "--patient-name", "Doe*", "--modality", "CT", "--from", "2026-11-24",
+            "--key", "ScheduledStationAETitle=CT1", "--return", "PatientSex",
+        )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    [query] = asked
+    [step] = query.ScheduledProcedureStepSequence
+    assert (query.PatientName, query.PatientSex, "QueryRetrieveLevel" in query) == ("Doe*", "", False)
+    assert (step.Modality, step.ScheduledStationAETitle) == ("CT", "CT1")
+    assert step.ScheduledProcedureStepStartDate == "20261124-"
+    assert "CT1, CT2" in done.stdout
+    assert "Doe^Jane" in done.stdout
+
+
+def test_worklist_comes_as_json(tmp_path: Path) -> None:
+    with peer(scheduled) as address:
+        done = find(tmp_path, address, "--worklist", "--json")
+    [line] = done.stdout.splitlines()
+    assert json.loads(line)["00400100"]["Value"][0]["00080060"]["Value"] == ["CT"]
+
+
+@pytest.mark.parametrize("options", [("--level", "series"), ("--series", "1.2"), ("--relational",)])
+def test_worklist_has_no_levels(tmp_path: Path, options: tuple[str, ...]) -> None:
+    assert find(tmp_path, "A@127.0.0.1:1", "--worklist", *options).exit_code == 2
