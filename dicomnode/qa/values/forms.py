@@ -17,6 +17,9 @@ LENGTH: Final = "value.length"
 PADDING: Final = "value.padding"
 UNTIDY: Final = "value.untidy"
 
+EARLIEST: Final = 1890
+"""The year of the first day that is not odd: de-identified data sets like older ones."""
+
 
 class Flaw(NamedTuple):
     """What one rule minds in one value, in words that quote nothing of it."""
@@ -85,7 +88,6 @@ _ACR_TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?")
 _TIME_TEXT = re.compile(_TIME.decode())
 _DT = re.compile(r"(\d{4})(\d\d)?(\d\d)?((?<=\d{8})[\d.]+)?([+-]\d{4})?")
 _OFFSETS = range(-1200, 1401)
-_EARLIEST = 1890
 _MAX_UID, _MAX_CS, _MAX_DS, _MAX_IS, _MAX_TM, _MAX_DT, _MAX_AE, _MAX_GROUP = 64, 16, 16, 12, 14, 26, 16, 64
 _INTEGERS = range(-(2**31), 2**31)
 _GROUPS, _COMPONENTS = 3, 5
@@ -105,8 +107,8 @@ def _date(value: str) -> Iterator[Flaw]:
         yield Flaw(UNTIDY, "is a date in the form of ACR-NEMA")
     elif value != value.strip(" "):
         yield Flaw(UNTIDY, "has spaces around the date")
-    if taken.year < _EARLIEST:
-        yield Flaw(UNTIDY, f"is before {_EARLIEST}")
+    if taken.year < EARLIEST:
+        yield Flaw(UNTIDY, f"is before {EARLIEST}")
 
 
 def _time(value: str) -> Iterator[Flaw]:
@@ -127,8 +129,8 @@ def _date_time(value: str) -> Iterator[Flaw]:
         yield Flaw(FORM, "is not a date and time")
     elif len(text) > _MAX_DT:
         yield Flaw(LENGTH, f"exceeds {_MAX_DT} characters")
-    elif int(match[1]) < _EARLIEST:
-        yield Flaw(UNTIDY, f"is before {_EARLIEST}")
+    elif int(match[1]) < EARLIEST:
+        yield Flaw(UNTIDY, f"is before {EARLIEST}")
 
 
 def _is_moment(match: re.Match[str]) -> bool:
