@@ -28,39 +28,50 @@ class Flaw(NamedTuple):
     words: str
 
 
+_MAX_UID, _MAX_CS, _MAX_DS, _MAX_IS, _MAX_TM, _MAX_DT, _MAX_AE, _MAX_GROUP = 64, 16, 16, 12, 14, 26, 16, 64
 _MONTH_AND_DAY = (
     rb"(?:(?:0[13578]|1[02])(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)(?:0[1-9]|[12]\d|30)|02(?:0[1-9]|1\d|2[0-8]))"
 )
 _YEAR = rb"(?:189\d|19\d\d|2\d\d\d)"
-_TIME = rb"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?"
-_OFFSET = rb"(?:\+(?:0\d|1[0-3])[0-5]\d|-(?:0[1-9]|1[01])[0-5]\d)?"
-_DECIMAL = rb"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+_TIME = rb"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6}+)?+)?+)?+"
+_OFFSET = rb"(?:\+(?:0\d|1[0-3])[0-5]\d|-(?:0[1-9]|1[01])[0-5]\d)?+"
+_DECIMAL = rb"[+-]?+(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?+\d++)?+"
 _UID = rb"(?:0|[1-9]\d*+)(?:\.(?:0|[1-9]\d*+))++"
-_NAME_GROUP = rb"(?=[^=\\]{0,64}(?:[=\\]|\Z))[ -<>-\[\]_-~]*(?:\^[ -<>-\[\]_-~]*){0,4}"
+_NAME_GROUP = rb"(?![^=\\]{65})[ -<>-\[\]_-~]*+(?:\^[ -<>-\[\]_-~]*+){0,4}+"
 
 
 def _values(one: bytes, pad: bytes = b" ", length: int = 0) -> Callable[[bytes], object]:
     """Whether bytes are values of that form, each of at most ``length`` characters, empty ones too, the last one maybe padded."""
-    ahead = rb"(?=[^\\]{0,%d}(?:\\|%s?\Z))" % (length, pad) if length else b""
-    value = rb"(?:%s%s)?" % (ahead, one)
-    return re.compile(rb"%s(?:\\%s)*%s?" % (value, value, pad)).fullmatch
+    ahead = rb"(?![^\\]{%d})" % (length + 1) if length else b""
+    value = rb"(?:%s%s)?+" % (ahead, one)
+    return re.compile(rb"%s(?:\\%s)*+%s?" % (value, value, pad)).fullmatch
+
+
+_decimals: Final = _values(rb" *+" + _DECIMAL + rb" *+")
+
+
+def _short_decimals(value: bytes) -> bool:
+    """The same for DS, of which there may be thousands: looking ahead for the end of each would take twice as long."""
+    if len(value) > _MAX_DS and max(map(len, value.split(b"\\"))) > _MAX_DS:
+        return False
+    return _decimals(value) is not None
 
 
 RIGHT: Final[Mapping[bytes, Callable[[bytes], object]]] = {
-    b"AE": _values(rb"[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*", length=16),
+    b"AE": _values(rb" *+[!-\[\]-~][ -\[\]-~]*+", length=16),
     b"AS": _values(rb"\d\d\d[DWMY]", pad=b"(?!)"),
-    b"CS": _values(rb"[A-Z0-9_ ]+", length=16),
+    b"CS": _values(rb"[A-Z0-9_ ]++", length=16),
     b"DA": _values(_YEAR + _MONTH_AND_DAY, pad=b"(?!)"),
-    b"DS": _values(rb" *" + _DECIMAL + rb" *", length=16),
-    b"DT": _values(_YEAR + rb"(?:0[1-9]|1[0-2]|%s(?:%s)?)?%s *" % (_MONTH_AND_DAY, _TIME, _OFFSET)),
-    b"IS": _values(rb" *[+-]?\d{1,9} *", length=12),
-    b"LO": _values(rb"[ -\[\]-~]+", length=64),
+    b"DS": _short_decimals,
+    b"DT": _values(_YEAR + rb"(?:%s(?:%s)?+|0[1-9]|1[0-2])?+%s *+" % (_MONTH_AND_DAY, _TIME, _OFFSET)),
+    b"IS": _values(rb" *+[+-]?+\d{1,9}+ *+", length=12),
+    b"LO": _values(rb"[ -\[\]-~]++", length=64),
     b"LT": re.compile(rb"[ -~\t\n\f\r]{0,10240}").fullmatch,
     b"PN": _values(rb"%s(?:=%s){0,2}" % (_NAME_GROUP, _NAME_GROUP)),
-    b"SH": _values(rb"[ -\[\]-~]+", length=16),
+    b"SH": _values(rb"[ -\[\]-~]++", length=16),
     b"ST": re.compile(rb"[ -~\t\n\f\r]{0,1024}").fullmatch,
-    b"TM": _values(_TIME + rb" *", length=14),
-    b"UC": _values(rb"[ -\[\]-~]+"),
+    b"TM": _values(_TIME + rb" *+", length=14),
+    b"UC": _values(rb"[ -\[\]-~]++"),
     b"UI": _values(_UID, pad=rb"\0", length=64),
     b"UR": re.compile(rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+ *").fullmatch,
     b"UT": re.compile(rb"[ -~\t\n\f\r]*").fullmatch,
@@ -88,7 +99,6 @@ _ACR_TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?")
 _TIME_TEXT = re.compile(_TIME.decode())
 _DT = re.compile(r"(\d{4})(\d\d)?(\d\d)?((?<=\d{8})[\d.]+)?([+-]\d{4})?")
 _OFFSETS = range(-1200, 1401)
-_MAX_UID, _MAX_CS, _MAX_DS, _MAX_IS, _MAX_TM, _MAX_DT, _MAX_AE, _MAX_GROUP = 64, 16, 16, 12, 14, 26, 16, 64
 _INTEGERS = range(-(2**31), 2**31)
 _GROUPS, _COMPONENTS = 3, 5
 

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from dicomnode.dicom.character_sets import CharacterSet, character_set
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
-from dicomnode.dicom.value_representation import TEXT, UNSPLIT, effective_vr
-from dicomnode.qa.multiplicity import allowed_values
+from dicomnode.dicom.value_representation import NUMBERS, TEXT, UNSPLIT, effective_vr
+from dicomnode.qa.multiplicity import Multiplicity, allowed_values
 from dicomnode.qa.values.forms import FORM, PADDING, RIGHT, UNTIDY, WORD_BYTES, Flaw, flaws
 
 REPERTOIRE: Final = "value.repertoire"
@@ -19,7 +19,7 @@ UNDECLARED: Final = "core.charset"
 MAX_BYTES: Final = 16 << 10
 """How much of a value is looked at."""
 
-_OTHER_THAN_NUMBERS = frozenset({b"OW", b"OF", b"OL", b"OD", b"OV"})
+_COUNTED = NUMBERS.keys() | {b"AT"}
 
 
 def flaws_of(tag: int, vr: bytes, value: bytes, length: int, characters: CharacterSet) -> tuple[Flaw, ...]:
@@ -30,11 +30,13 @@ def flaws_of(tag: int, vr: bytes, value: bytes, length: int, characters: Charact
         length: of the whole value in bytes.
         characters: what Specific Character Set says here.
     """
-    right, least, most, is_one, vr = _EXPECTED[tag, vr]
+    right, is_one, allowed, vr = _EXPECTED[tag, vr]
     if right is None:
-        return tuple(_flaws_of_numbers(tag, vr, length))
-    if right(value) and (is_one or least <= value.count(b"\\") < most) and length == len(value):
-        return ()
+        return _flaws_of_numbers(tag, vr, length, allowed)
+    if right(value) and length == len(value):
+        count = 1 if is_one else value.count(b"\\") + 1
+        if count == allowed.least or allowed.allows(count):
+            return ()
     return tuple(dict.fromkeys(_flaws_of_text(tag, vr, value, characters, is_cut=length > len(value))))
 
 
@@ -43,15 +45,14 @@ class _Expected(NamedTuple):
 
     Attributes:
         right: whether bytes have the form of the VR; None where only their length counts.
-        separators: at least so many, and fewer than ``most``.
         is_one: a backslash separates nothing.
+        allowed: how many values there may be.
         vr: the one that counts.
     """
 
     right: Callable[[bytes], object] | None
-    separators: int
-    most: int
     is_one: bool
+    allowed: Multiplicity
     vr: bytes
 
 
@@ -62,12 +63,11 @@ class _Expectations(dict[tuple[int, bytes], _Expected]):
         if len(self) >= _MAX_EXPECTATIONS:
             self.clear()
         tag, written = key
-        vr, allowed = effective_vr(tag, written), allowed_values(tag)
+        vr = effective_vr(tag, written)
         right = RIGHT.get(vr)
         if right is not None and tag == SPECIFIC_CHARACTER_SET:
             right = _never  # its terms are looked up
-        most = allowed.most if allowed.step == 1 else allowed.least
-        expected = self[key] = _Expected(right, allowed.least - 1, most, vr in UNSPLIT, vr)
+        expected = self[key] = _Expected(right, vr in UNSPLIT, allowed_values(tag), vr)
         return expected
 
 
@@ -79,15 +79,14 @@ _MAX_EXPECTATIONS: Final = 8192
 _EXPECTED: Final = _Expectations()
 
 
-def _flaws_of_numbers(tag: int, vr: bytes, length: int) -> Iterator[Flaw]:
-    size = WORD_BYTES.get(vr)
-    if size is None:
-        return
+def _flaws_of_numbers(tag: int, vr: bytes, length: int, allowed: Multiplicity) -> tuple[Flaw, ...]:
+    size = WORD_BYTES.get(vr, 1)
     if length % size:
-        if size > 2 or vr not in _OTHER_THAN_NUMBERS:  # noqa: PLR2004 - of bytes in words an odd length is told by core.untidy
-            yield Flaw(FORM, f"has {length} bytes, no multiple of {size}")
-    elif vr not in _OTHER_THAN_NUMBERS:
-        yield from _flaws_of_multiplicity(tag, length // size)
+        # of bytes in words of two an odd length is told by core.untidy
+        return () if vr == b"OW" else (Flaw(FORM, f"has {length} bytes, no multiple of {size}"),)
+    if vr not in _COUNTED or length == size * allowed.least:
+        return ()
+    return tuple(_flaws_of_multiplicity(tag, length // size))
 
 
 def _flaws_of_text(tag: int, vr: bytes, value: bytes, characters: CharacterSet, *, is_cut: bool) -> Iterator[Flaw]:

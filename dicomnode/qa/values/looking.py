@@ -11,12 +11,13 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from pydicom.datadict import keyword_for_tag
 
 from dicomnode.dicom.character_sets import CharacterSet, character_set
-from dicomnode.dicom.scan import Element, Item, ScannedDataset
+from dicomnode.dicom.scan import Element, FaultKind, Item, ScannedDataset
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
 from dicomnode.qa import walk
 from dicomnode.qa.multiplicity import ITEMS, single_item_section
@@ -32,9 +33,12 @@ MAX_HITS: Final = 100
 _BLOCK: Final = 8
 _MAX_BLOCK_BYTES: Final = 4096
 _MAX_VALUE_BYTES: Final = 64
-_MAX_BLOCKS: Final = 4096
+_MIN_REMEMBERED_ELEMENTS: Final = 4
+_MAX_REMEMBERED_BYTES: Final = 2 << 20
+_OVERHEAD_BYTES: Final = 256
 _MAX_VALUES: Final = 8192
-_CONTEXTS: Final = 16
+_MAX_COPIED_BYTES: Final = 256 << 10
+_CONTEXTS: Final = 8
 _BETWEEN_LOOKS: Final = 32
 
 _MODIFIED_ATTRIBUTES_SEQUENCE: Final = 0x04000550
@@ -44,25 +48,32 @@ _Key = tuple[str, int, str]
 """A fault: rule, tag and words."""
 _Faults = dict[_Key, Place | None]
 """Each fault, and the item where it shows first."""
+_PARTIAL: Final[_Key] = (PARTIAL, 0, "look at values partial: it took too long")
 
 
 class _Memory:
     """What was judged before where one encoding and one character set are in force."""
 
-    __slots__ = ("blocks", "characters", "items", "values")
+    __slots__ = ("_size_bytes", "blocks", "characters", "items", "values")
 
     def __init__(self, characters: CharacterSet) -> None:
+        self._size_bytes = 0
         self.characters = characters
         self.blocks: dict[tuple[int, bytes], _Faults] = {}
         self.items: dict[tuple[int, bytes], tuple[_Key, ...]] = {}
         self.values: dict[tuple[int, bytes, bytes], tuple[Flaw, ...]] = {}
 
-    def judge(self, key: tuple[int, bytes, bytes]) -> tuple[Flaw, ...]:
-        """What is wrong with a short value, by tag, VR and bytes; remembered."""
-        if len(self.values) >= _MAX_VALUES:
-            self.values.clear()
-        flaws = self.values[key] = flaws_of(*key, len(key[2]), self.characters)
-        return flaws
+    def make_room(self, size_bytes: int) -> None:
+        """Count a block or item that is about to be remembered; forget all others when there are too many."""
+        self._size_bytes += size_bytes + _OVERHEAD_BYTES
+        if self._size_bytes > _MAX_REMEMBERED_BYTES:
+            self.blocks.clear()
+            self.items.clear()
+            self._size_bytes = 0
+
+
+_Sequence = tuple[tuple[Item, ...], Place | None, int, _Memory]
+"""Items, the item that has their sequence, its tag, and what is remembered there."""
 
 
 @lru_cache(maxsize=_CONTEXTS)  # a peer can make up any number of terms
@@ -76,7 +87,10 @@ def flawed_values(subject: Subject) -> Mapping[str, list[Hit]]:
     `Subject.once` keeps it for the rules that ask after the first.
     """
     hits: dict[str, list[Hit]] = {}
-    for (rule, tag, words), place in _Look(subject.dataset).faults().items():
+    cut = {fault.tag for fault in subject.dataset.faults if fault.kind is FaultKind.TRUNCATED}
+    for (rule, tag, words), place in islice(_Look(subject.dataset).faults().items(), MAX_HITS):
+        if tag in cut:
+            continue  # core.damaged tells that its value is not whole
         name = keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
         reference = _section(tag, place) if rule == ITEMS else ""
         hit = Hit((tag,) if tag else (), f"{name} {words}" if tag else words, path(place), reference)
@@ -91,16 +105,17 @@ def _section(tag: int, place: Place | None) -> str:
 class _Look:
     """At one data set."""
 
-    __slots__ = ("_countdown", "_data", "_dataset", "_memory", "_remembers", "_until", "stopped")
+    __slots__ = ("_countdown", "_data", "_dataset", "_memory", "_remembers", "_stopped", "_until")
 
     def __init__(self, dataset: ScannedDataset) -> None:
         self._dataset = dataset
         self._data = dataset.data
         self._remembers = not dataset.faults  # bytes are read the same way again only if they are regular
-        self._until = time.perf_counter() + walk.MAX_SECONDS
+        # the processor's time: on a busy machine an instance costs no more than elsewhere
+        self._until = time.thread_time() + walk.MAX_SECONDS
         self._countdown = _BETWEEN_LOOKS
         self._memory = self._memory_for(dataset)
-        self.stopped = False
+        self._stopped = False
 
     def _memory_for(self, item: Item) -> _Memory:
         _, offset, length = item.elements.get(SPECIFIC_CHARACTER_SET, _NOTHING)
@@ -109,68 +124,72 @@ class _Look:
 
     def faults(self) -> _Faults:
         """All of them, each with the item where it shows first."""
-        dataset, data, blocks = self._dataset, self._data, self._memory.blocks
+        dataset, blocks = self._dataset, self._memory.blocks
+        if len(self._memory.values) > _MAX_VALUES:
+            self._memory.values.clear()
         tags, elements = list(dataset.elements), list(dataset.elements.values())
         ends = [element[1] for element in elements[_BLOCK::_BLOCK]]
         if elements:
             vr, offset, length = elements[-1]
-            ends.append(offset if _is_binary(vr) else offset + length)
+            is_left_out = _is_binary(vr) and not 0 <= length <= _MAX_VALUE_BYTES
+            ends.append(offset if is_left_out else offset + length)
+            if ends[-1] <= _MAX_COPIED_BYTES:
+                self._data = bytes(self._data[: ends[-1]])  # of which pieces are cut faster than of a view
+        data = self._data
         found: _Faults = {}
         for number, end in enumerate(ends):
             first = number * _BLOCK
             start = elements[first][1] - 8
             if not self._remembers or end - start > _MAX_BLOCK_BYTES:
-                self._judge(tags[first : first + _BLOCK], dataset, found)
-                if self.stopped:
-                    break
-                continue
-            key = tags[first], bytes(data[start:end])
-            faults = blocks.get(key)
-            if faults is None:
-                faults = {}
-                self._judge(tags[first : first + _BLOCK], dataset, faults)
-                if self.stopped:
-                    _add(found, faults)
-                    break
-                if len(blocks) >= _MAX_BLOCKS:
-                    blocks.clear()
-                blocks[key] = faults
-            if faults:
-                _add(found, faults)
-        if self.stopped:
-            found[PARTIAL, 0, "look at values partial: it took too long"] = None
+                self._judge(tags[first : first + _BLOCK], found)
+            else:
+                key = tags[first], bytes(data[start:end])
+                faults = blocks.get(key)
+                if faults is None:
+                    faults = {}
+                    self._judge(tags[first : first + _BLOCK], faults)
+                    if not self._stopped:
+                        self._memory.make_room(end - start)
+                        blocks[key] = faults
+                if faults:
+                    for fault, place in faults.items():
+                        found.setdefault(fault, place)
+            if self._stopped:
+                return {_PARTIAL: None, **found}
         return found
 
-    def _judge(self, tags: list[int], item: Item, faults: _Faults) -> None:
-        """Judge those elements of the top level, and all items within them."""
+    def _judge(self, tags: list[int], faults: _Faults) -> None:
+        """Judge those elements of the top level, and all items within them, sequence by sequence."""
         if self._is_late():
             return
-        waiting: deque[tuple[Item, Place, _Memory]] = deque()
-        self._judge_elements(tags, item, None, self._memory, faults, waiting)
-        while waiting and not self._is_late():
-            self._judge_item(*waiting.popleft(), faults, waiting)
+        waiting: deque[_Sequence] = deque()
+        self._judge_elements(tags, self._dataset, None, self._memory, faults, waiting)
+        while waiting:
+            items, outer, tag, memory = waiting.popleft()
+            for number, item in enumerate(items):
+                self._judge_item(item, (outer, tag, number), memory, faults, waiting)
+                if self._is_late():
+                    return
 
     def _is_late(self) -> bool:
         self._countdown -= 1
         if self._countdown <= 0:
             self._countdown = _BETWEEN_LOOKS
-            self.stopped = time.perf_counter() > self._until
-        return self.stopped
+            self._stopped = time.thread_time() > self._until
+        return self._stopped
 
     def _judge_item(
-        self, item: Item, place: Place, memory: _Memory, faults: _Faults, waiting: deque[tuple[Item, Place, _Memory]]
+        self, item: Item, place: Place, memory: _Memory, faults: _Faults, waiting: deque[_Sequence]
     ) -> None:
         elements = item.elements
-        if not elements:
-            return
         own = self._memory_for(item) if SPECIFIC_CHARACTER_SET in elements else memory
-        if item.items or not self._remembers:
+        if len(elements) < _MIN_REMEMBERED_ELEMENTS:
             self._judge_elements(elements, item, place, own, faults, waiting)
             return
         tag = next(iter(elements))
         _, offset, length = elements[next(reversed(elements))]
         start, end = elements[tag][1] - 8, offset + length
-        if end - start > _MAX_BLOCK_BYTES or length < 0:
+        if item.items or not self._remembers or end - start > _MAX_BLOCK_BYTES or length < 0:
             self._judge_elements(elements, item, place, own, faults, waiting)
             return
         key = tag, bytes(self._data[start:end])
@@ -178,8 +197,7 @@ class _Look:
         if known is None:
             here: _Faults = {}
             self._judge_elements(elements, item, None, own, here, waiting)
-            if len(memory.items) >= _MAX_BLOCKS:
-                memory.items.clear()
+            memory.make_room(end - start)
             known = memory.items[key] = tuple(here)
         for fault in known:
             faults.setdefault(fault, place)
@@ -191,41 +209,46 @@ class _Look:
         place: Place | None,
         memory: _Memory,
         faults: _Faults,
-        waiting: deque[tuple[Item, Place, _Memory]],
+        waiting: deque[_Sequence],
     ) -> None:
-        """Judge elements of one item, and put the items of their sequences in the queue."""
-        data, elements, values = self._data, item.elements, memory.values
+        """Judge elements of one item, and put their sequences in the queue."""
+        data, elements, sequences, values = self._data, item.elements, item.items, memory.values
         for tag in tags:
             vr, offset, length = elements[tag]
-            if tag in item.items:
-                if tag == _MODIFIED_ATTRIBUTES_SEQUENCE:
-                    continue
-                items = item.items[tag]
-                if len(items) > 1 and single_item_section(place[1] if place else 0, tag) is not None:
-                    faults.setdefault((ITEMS, tag, f"has {len(items)} items, not 1"), place)
-                for number, inner in enumerate(items):
-                    waiting.append((inner, (place, tag, number), memory))
-            elif length <= 0 or vr == b"SQ":
-                continue
-            else:
-                if length <= _MAX_VALUE_BYTES:
-                    key = tag, vr, bytes(data[offset : offset + length])
-                    flaws = values.get(key)
-                    if flaws is None:
-                        flaws = memory.judge(key)
-                else:
-                    value = b"" if _is_binary(vr) else bytes(data[offset : offset + min(length, MAX_BYTES)])
-                    flaws = flaws_of(tag, vr, value, length, memory.characters)
-                for rule, words in flaws:
-                    faults.setdefault((rule, tag, words), place)
+            if sequences and tag in sequences:
+                self._queue(sequences[tag], place, tag, memory, faults, waiting)
+            elif 0 < length <= _MAX_VALUE_BYTES:
+                key = tag, vr, bytes(data[offset : offset + length])
+                flaws = values.get(key)
+                if flaws is None:
+                    flaws = values[key] = flaws_of(tag, vr, key[2], length, memory.characters)
+                if flaws:
+                    _note(flaws, tag, place, faults)
+            elif length > 0:
+                value = b"" if _is_binary(vr) else bytes(data[offset : offset + min(length, MAX_BYTES)])
+                _note(flaws_of(tag, vr, value, length, memory.characters), tag, place, faults)
+
+    def _queue(
+        self,
+        items: tuple[Item, ...],
+        place: Place | None,
+        tag: int,
+        memory: _Memory,
+        faults: _Faults,
+        waiting: deque[_Sequence],
+    ) -> None:
+        if tag == _MODIFIED_ATTRIBUTES_SEQUENCE:
+            return
+        waiting.append((items, place, tag, memory))
+        if len(items) > 1 and single_item_section(place[1] if place else 0, tag) is not None:
+            faults.setdefault((ITEMS, tag, f"has {len(items)} items, not 1"), place)
+
+
+def _note(flaws: Iterable[Flaw], tag: int, place: Place | None, faults: _Faults) -> None:
+    for rule, words in flaws:
+        faults.setdefault((rule, tag, words), place)
 
 
 def _is_binary(vr: bytes) -> bool:
     """Whether only the length of a value counts."""
     return vr not in RIGHT and vr not in (b"UN", b"SQ")
-
-
-def _add(found: _Faults, faults: _Faults) -> None:
-    for fault, place in faults.items():
-        if len(found) < MAX_HITS:
-            found.setdefault(fault, place)
