@@ -124,39 +124,39 @@ class _Look:
 
     def faults(self) -> _Faults:
         """All of them, each with the item where it shows first."""
-        dataset, blocks = self._dataset, self._memory.blocks
         if len(self._memory.values) > _MAX_VALUES:
             self._memory.values.clear()
-        tags, elements = list(dataset.elements), list(dataset.elements.values())
+        tags, elements = list(self._dataset.elements), list(self._dataset.elements.values())
         ends = [element[1] for element in elements[_BLOCK::_BLOCK]]
         if elements:
-            vr, offset, length = elements[-1]
-            is_left_out = _is_binary(vr) and not 0 <= length <= _MAX_VALUE_BYTES
-            ends.append(offset if is_left_out else offset + length)
+            ends.append(_end_of(elements[-1]))
             if ends[-1] <= _MAX_COPIED_BYTES:
                 self._data = bytes(self._data[: ends[-1]])  # of which pieces are cut faster than of a view
-        data = self._data
         found: _Faults = {}
         for number, end in enumerate(ends):
             first = number * _BLOCK
             start = elements[first][1] - 8
             if not self._remembers or end - start > _MAX_BLOCK_BYTES:
                 self._judge(tags[first : first + _BLOCK], found)
-            else:
-                key = tags[first], bytes(data[start:end])
-                faults = blocks.get(key)
-                if faults is None:
-                    faults = {}
-                    self._judge(tags[first : first + _BLOCK], faults)
-                    if not self._stopped:
-                        self._memory.make_room(end - start)
-                        blocks[key] = faults
-                if faults:
-                    for fault, place in faults.items():
-                        found.setdefault(fault, place)
+            elif faults := self._faults_of_block(tags, first, start, end):
+                for fault, place in faults.items():
+                    found.setdefault(fault, place)
             if self._stopped:
                 return {_PARTIAL: None, **found}
         return found
+
+    def _faults_of_block(self, tags: list[int], first: int, start: int, end: int) -> _Faults:
+        """Those of a block, remembered or found; the bytes from ``start`` to ``end`` hold it."""
+        blocks = self._memory.blocks
+        key = tags[first], bytes(self._data[start:end])
+        faults = blocks.get(key)
+        if faults is None:
+            faults = {}
+            self._judge(tags[first : first + _BLOCK], faults)
+            if not self._stopped:
+                self._memory.make_room(end - start)
+                blocks[key] = faults
+        return faults
 
     def _judge(self, tags: list[int], faults: _Faults) -> None:
         """Judge those elements of the top level, and all items within them, sequence by sequence."""
@@ -247,6 +247,12 @@ class _Look:
 def _note(flaws: Iterable[Flaw], tag: int, place: Place | None, faults: _Faults) -> None:
     for rule, words in flaws:
         faults.setdefault((rule, tag, words), place)
+
+
+def _end_of(last: Element) -> int:
+    """Where the last block ends: behind its last value, or before it where that is long and only its length counts."""
+    vr, offset, length = last
+    return offset if _is_binary(vr) and not 0 <= length <= _MAX_VALUE_BYTES else offset + length
 
 
 def _is_binary(vr: bytes) -> bool:
