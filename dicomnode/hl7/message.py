@@ -201,6 +201,14 @@ def read_message(data: bytes, header: Header, default_character_set: str) -> Mes
     return Message(header, tuple(segment for segment in segments if segment.name))
 
 
+def readable(data: bytes) -> str:
+    """The text of a message for a person: decoded as its header says where that is true, else as well as it goes."""
+    try:
+        return decoded(data, read_header(data).character_sets or ("UNICODE UTF-8",))
+    except MessageError:
+        return data.decode("utf-8", "replace")
+
+
 def required(value: str | None, segment: str, field: int, what: str) -> str:
     """``value``, when it is one.
 
