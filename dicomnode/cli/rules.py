@@ -222,13 +222,17 @@ def _first_line(docstring: str | None) -> str:
 
 def _said(text: RuleText) -> str:
     """A rule of the site, much as its file has it."""
-    keys = ("required", "present", "fields", "pattern", "enum", "range", "length", "date", "assert_", "check", "when")
-    values = {key.rstrip("_"): getattr(text, key) for key in keys if getattr(text, key) is not None}
-    words = ", ".join(f"{key} {_plain(value)}" for key, value in values.items())
+    said = text.model_dump(by_alias=True, exclude_defaults=True, mode="json")
+    words = ", ".join(f"{key} {_plain(value)}" for key, value in said.items() if key not in _TOLD_ELSEWHERE)
     return f"{words} ({text.comment})" if text.comment else words
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_plain(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
         return " ".join(str(each) for each in value)
     return str(value)
+
+
+_TOLD_ELSEWHERE = frozenset({"id", "severity", "status", "comment", "ref", "mode"})

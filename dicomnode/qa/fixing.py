@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+import structlog
+
 from dicomnode.dicom.amend import OriginalAttributes, Piece, Reason, amended
 from dicomnode.dicom.instance import StoreRequest, Verdict
 from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.scan import ScannedDataset, scan
-from dicomnode.errors import AmendError
+from dicomnode.errors import AmendError, StorageError
 from dicomnode.qa.validation import Validation
+
+log = structlog.get_logger()
 
 
 class Fixed(NamedTuple):
@@ -45,6 +49,11 @@ def fixed(
     try:
         changed = write(amended(dataset, request.transfer_syntax_uid, verdict.changes, original=original))
     except AmendError:
+        return None
+    except StorageError:  # there is no room for it: that is the sender's to know
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug in a fix must never lose an image
+        log.error("qa.fix_failed", sop_class_uid=request.sop_class_uid[:64], error=type(error).__name__)
         return None
     if changed == dataset:  # it says so already, if in other words
         return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 from factories import ct, series, write
 from pydicom import dcmread
+from raw_peer import A_ASSOCIATE_AC, RawPeer, dataset_bytes
 from running_node import RunningNode, dcmtk, wait_for
 
 RULES = """version: 1
@@ -122,3 +124,36 @@ def test_device_that_is_refused_again_and_again_is_held_instead_until_it_is_well
         assert len(node.events("qa.breaker_closed", reason="share")) == 1
         assert node.storescu(write(ct(KVP="401"), tmp_path / "late.dcm")) == [0xC123]
         assert len(node.rows("quarantine", "list")) == 5
+
+
+def test_killed_while_it_fixes_the_node_loses_nothing_that_it_answered(tmp_path: Path) -> None:
+    slices = {str(one.SOPInstanceUID): one for one in (ct(PatientSex="w", rows=64, columns=64) for _ in range(300))}
+    with node_with_rules(tmp_path / "node") as node:
+        answered: set[str] = set()
+
+        def send() -> None:
+            with RawPeer(node.port) as peer:
+                assert peer.associate(calling="CT") == A_ASSOCIATE_AC
+                for message, (uid, dataset) in enumerate(slices.items(), start=1):
+                    if peer.store(uid, dataset_bytes(dataset), message_id=message) != 0xB000:
+                        return
+                    answered.add(uid)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        wait_for(lambda: len(answered) > 20, what="the first instances to be fixed")
+        node.kill()
+        sender.join(30)
+        node.start()
+        kept = {str(one.SOPInstanceUID): one for one in map(dcmread, node.files())}
+        assert answered <= kept.keys()
+        assert len(kept) == len(node.files())
+        assert {one.PatientSex for one in kept.values()} == {"F"}
+        assert node.unfinished() == []
+        with RawPeer(node.port) as peer:
+            assert peer.associate(calling="CT") == A_ASSOCIATE_AC
+            for message, (uid, dataset) in enumerate(slices.items(), start=1):
+                assert peer.store(uid, dataset_bytes(dataset), message_id=message) == 0xB000
+            peer.release()
+        assert len(node.files()) == len(slices)
+        assert node.rows("quarantine", "list") == []

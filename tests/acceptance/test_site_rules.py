@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from factories import ABSENT, ct, write
+from raw_peer import A_ASSOCIATE_AC, RawPeer, dataset_bytes
 from running_node import RunningNode, dcmtk, wait_for
 
 RULES = """version: 1
@@ -67,3 +68,20 @@ def test_reload_takes_a_new_file_over_and_keeps_the_old_one_when_it_is_wrong(tmp
         node.process.send_signal(signal.SIGHUP)
         again = instance(tmp_path, "again", KVP="150")
         wait_for(lambda: node.storescu(again) == [0xC123], what="the new rules to hold")
+
+
+def test_running_associations_keep_their_rules(tmp_path: Path) -> None:
+    with node_with(tmp_path / "node", RULES) as node, RawPeer(node.port) as peer:
+        assert peer.associate(calling="CT1") == A_ASSOCIATE_AC
+
+        def store(message_id: int) -> int:
+            dataset = ct(BodyPartExamined="HEAD", StationName="CT1", KVP="150")
+            return peer.store(str(dataset.SOPInstanceUID), dataset_bytes(dataset), message_id=message_id)
+
+        assert store(1) == 0x0000
+        (node.folder / "site.yaml").write_text(RULES.replace("[40, 160]", "[40, 140]"))
+        node.process.send_signal(signal.SIGHUP)
+        again = instance(tmp_path, "again", KVP="150")
+        wait_for(lambda: node.storescu(again) == [0xC123], what="the new rules to hold")
+        assert store(2) == 0x0000
+        peer.release()

@@ -29,6 +29,7 @@ _STEP: Final = re.compile(
 )
 _CREATORS: Final = range(0x10, 0x100)
 _NOMINAL_BLOCK: Final = 0x10
+_ODD_AND_LOW, _PRIVATE_AND_LOW = 0x0001FF00, 0x00010000
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,8 @@ def _block(subject: Subject, item: Item, group: int, creator: str) -> int | None
 def _blocks(subject: Subject) -> dict[tuple[int, str], int]:
     """The blocks of the top level, by group and creator; of two the first."""
     blocks: dict[tuple[int, str], int] = {}
-    for tag in subject.dataset.elements:
-        if tag & 0x10000 and tag & 0xFFFF in _CREATORS:
+    for tag in [tag for tag in subject.dataset.elements if tag & _ODD_AND_LOW == _PRIVATE_AND_LOW]:
+        if tag & 0xFFFF in _CREATORS:
             creator = _says(subject, subject.dataset, tag).decode("latin_1")
             blocks.setdefault((tag >> 16, creator), tag & 0xFF)
     return blocks

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from factories import ct
+from factories import ct, write
 from pydicom import Dataset, dcmread
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from structlog.testing import capture_logs
 from unit.services.test_storage import Node, store
 
-from dicomnode.dicom.instance import DuplicatePolicy, State
+from dicomnode.dicom.instance import DuplicatePolicy, State, StoreRequest
+from dicomnode.dicom.part10 import read_file_meta
+from dicomnode.dicom.peer import Sender
+from dicomnode.files import FileInPlace
 from dicomnode.qa import QaSettings, Validation
 from dicomnode.qa.language import compile_rules
 from dicomnode.settings.yaml_text import parse_yaml
@@ -112,6 +119,50 @@ def test_worse_finding_is_what_the_sender_hears(node: Node, tmp_path: Path) -> N
     assert store(storage, ct(PatientSex="W", PatientID="")) == 0xB007
     [file] = kept(tmp_path)
     assert file.PatientSex == "F"
+
+
+def test_deflated_instance_is_deflated_anew(node: Node, tmp_path: Path) -> None:
+    dataset = ct(PatientSex="W", rows=256, columns=256)
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    write_dataset(buffer, dataset)
+    deflated = zlib.compress(buffer.getvalue(), wbits=-15)
+    syntax = str(DeflatedExplicitVRLittleEndian)
+    request = StoreRequest(dataset.SOPClassUID, dataset.SOPInstanceUID, syntax, Sender("CT1", "DICOMNODE", "127.0.0.1"))
+    storage = node.process(DuplicatePolicy.KEEP_FIRST, rules())
+    reception = storage.receive(request)
+    reception.write(memoryview(deflated))
+    assert storage.accept(request, reception).status == 0xB000
+    reception.discard()
+    [file] = kept(tmp_path)
+    assert file.PatientSex == "F"
+    assert file.PixelData == dataset.PixelData
+
+
+def test_file_in_place_stays_as_it_is(node: Node, tmp_path: Path) -> None:
+    dataset = ct(PatientSex="W")
+    source = write(dataset, tmp_path / "archive.dcm")
+    before = source.read_bytes()
+    meta = read_file_meta(before)
+    request = StoreRequest(
+        dataset.SOPClassUID, dataset.SOPInstanceUID, str(ExplicitVRLittleEndian), Sender("IMPORT", "DICOMNODE", "")
+    )
+    storage = node.process(DuplicatePolicy.KEEP_FIRST, rules())
+    intake = storage.take_in(request, FileInPlace(source, meta.dataset_offset, durable=False))
+    assert intake.answer.status == 0xB007, "what cannot be fixed is quarantined by this rule"
+    assert source.read_bytes() == before
+
+
+def test_bug_in_a_fix_loses_no_image(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("dicomnode.qa.fixing.amended", broken)
+    with capture_logs() as logs:
+        assert store(node.process(DuplicatePolicy.KEEP_FIRST, rules()), ct(PatientSex="W")) == 0xB007
+    assert [one["error"] for one in logs if one["event"] == "qa.fix_failed"] == ["ZeroDivisionError"]
+    [file] = kept(tmp_path)
+    assert file.PatientSex == "W"
 
 
 def test_what_cannot_be_written_leaves_the_instance_as_it_came(node: Node, tmp_path: Path) -> None:
