@@ -46,7 +46,9 @@ class Scheduling:
         first = WorklistEntry.of(steps[0], study_instance_uid=study_instance_uid)
         is_given = study_instance_uid or has_value(attributes.get(hex_name(STUDY_INSTANCE_UID)))
         study = first.study_instance_uid if is_given else self._worklist.open_study(first) or first.study_instance_uid
-        entries = [WorklistEntry.of(step, study_instance_uid=study) for step in steps]
+        if study != first.study_instance_uid:
+            first = WorklistEntry.of(steps[0], study_instance_uid=study)
+        entries = [first, *(WorklistEntry.of(step, study_instance_uid=study) for step in steps[1:])]
         if len(set(map(StepKey.of, entries))) < len(entries):
             raise WorklistError(["two steps have the same ScheduledProcedureStepID (0040,0009)"])
         return entries

@@ -48,7 +48,7 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    path: Path
+    path: str
     name: str
     modified_ns: int
     size_bytes: int
@@ -118,7 +118,7 @@ def _files(place: Path, prefix: str) -> Iterator[_File]:
                     state = entry.stat()
                 except FileNotFoundError:
                     continue  # it went while we looked
-                yield _File(Path(entry.path), prefix + entry.name, state.st_mtime_ns, state.st_size)
+                yield _File(entry.path, prefix + entry.name, state.st_mtime_ns, state.st_size)
 
 
 def _is_locked(lock_file: Path) -> bool:
@@ -163,7 +163,7 @@ def _in_batches(index: Index, files: list[_File]) -> Iterator[list[FollowedFile]
 def _read(file: _File) -> dict[str, Any]:
     if file.size_bytes > _LARGEST:
         raise WorklistError([f"longer than {_LARGEST >> 20} MiB"])
-    return dataset_attributes(file.path.read_bytes())
+    return dataset_attributes(Path(file.path).read_bytes())
 
 
 def _entries(index: Index, file: _File, attributes: dict[str, Any]) -> tuple[WorklistEntry, ...]:

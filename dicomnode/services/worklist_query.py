@@ -17,6 +17,7 @@ from pydantic import Field
 from dicomnode.dicom import status
 from dicomnode.dicom.character_sets import CharacterSet, character_set
 from dicomnode.dicom.encode import Encoding, InexpressibleError
+from dicomnode.dicom.encode_json import json_encoder
 from dicomnode.dicom.encode_rows import shaped
 from dicomnode.dicom.json_form import hex_name
 from dicomnode.dicom.peer import OwnEntries, PeerSettings, Sender
@@ -151,7 +152,7 @@ class _Encoder:
             dataset[_STEP] = {"vr": "SQ", "Value": [step]}
         for encoding in self._encodings:
             try:
-                return encoding.json_dataset({**_label(encoding.character_set), **dataset})
+                return json_encoder(encoding).dataset({**_label(encoding.character_set), **dataset})
             except InexpressibleError:
                 continue
         raise AssertionError("UTF-8 has every character")
