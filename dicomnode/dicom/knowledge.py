@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 
 from dicomnode.dicom.instance import Attributes
+
+
+class Scheduling(IntEnum):
+    """Whether an instance is of something that was scheduled."""
+
+    NOT_USED = 0
+    """Nothing was ever scheduled for the device that sent it: it does not work by the worklist."""
+    SCHEDULED = 1
+    """Its accession number or its study is, or was, scheduled for its patient."""
+    OTHER_PATIENT = 2
+    """Only for another patient."""
+    UNKNOWN = 3
+    """Neither is scheduled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +35,7 @@ class Knowledge:
         series_has_other_study: the first series that came with its UID is in another study.
         frame_has_other_patient: the first series that came with its frame of reference is of another patient.
         number_is_taken: another instance of the series has its Instance Number.
+        scheduling: what the worklist says of its accession number and study.
     """
 
     said: Attributes
@@ -31,3 +46,4 @@ class Knowledge:
     series_has_other_study: bool = False
     frame_has_other_patient: bool = False
     number_is_taken: bool = False
+    scheduling: Scheduling = Scheduling.NOT_USED

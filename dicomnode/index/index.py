@@ -130,9 +130,18 @@ class Index:
         self._writer.sync()
 
     def knowledge_of(
-        self, said: Attributes, *, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str
+        self,
+        said: Attributes,
+        *,
+        study_instance_uid: str,
+        series_instance_uid: str,
+        sop_instance_uid: str,
+        calling_ae_title: str,
     ) -> Knowledge:
         """What is known of the patient, study and series of an instance that says ``said``, before it is added.
+
+        Args:
+            calling_ae_title: who sent it: whether anything is scheduled for that device.
 
         Raises:
             IndexUnavailableError: the index cannot be read.
@@ -143,6 +152,7 @@ class Index:
             study_instance_uid=study_instance_uid,
             series_instance_uid=series_instance_uid,
             sop_instance_uid=sop_instance_uid,
+            calling_ae_title=calling_ae_title,
         )
 
     def studies(self, filters: StudyFilter, *, limit: int = 1 << 62) -> Iterator[StudyRow]:

@@ -25,6 +25,7 @@ def _where_it_concerns(rule: Rule) -> Check:
 CHECKS: Final[Mapping[str, Check]] = {rule.id: _where_it_concerns(rule) for rule in RULES} | {
     "study-has-one-patient": knowledge.other_patient,
     "patient-name-consistent": knowledge.other_name,
+    "accession-on-worklist": knowledge.not_on_worklist,
 }
 """By the id of the core rule that makes the same check, or by what is so where nothing is found."""
 

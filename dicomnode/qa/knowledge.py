@@ -13,6 +13,7 @@ from pydicom.datadict import keyword_for_tag
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity
+from dicomnode.dicom.knowledge import Scheduling
 from dicomnode.dicom.query.person_name import is_same_name
 from dicomnode.qa.rule import Check, Hit, Rule, Subject
 
@@ -23,6 +24,7 @@ _NONE: Final[tuple[Hit, ...]] = ()
 
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 PATIENT_ID, PATIENT_NAME, BIRTH_DATE, SEX = 0x00100020, 0x00100010, 0x00100030, 0x00100040
+ACCESSION_NUMBER = 0x00080050
 FRAME_OF_REFERENCE_UID, INSTANCE_NUMBER = 0x00200052, 0x00200013
 
 _ATLASES: Final = "1.2.840.10008."
@@ -125,6 +127,16 @@ def number_taken(subject: Subject) -> tuple[Hit, ...]:
     return (Hit((INSTANCE_NUMBER,), "InstanceNumber is there twice in the series"),)
 
 
+def not_on_worklist(subject: Subject) -> tuple[Hit, ...]:
+    """Neither accession number nor study is scheduled for its patient, though the device that sent it works by the worklist."""
+    known = subject.known
+    if known is None or known.scheduling in (Scheduling.NOT_USED, Scheduling.SCHEDULED):
+        return _NONE
+    if known.scheduling is Scheduling.OTHER_PATIENT:
+        return (Hit((ACCESSION_NUMBER, PATIENT_ID), "AccessionNumber or study is scheduled for another patient"),)
+    return (Hit((ACCESSION_NUMBER,), "AccessionNumber and study are unknown to the worklist"),)
+
+
 def _of_patient(subject: Subject, tag: int, is_same: _Same) -> tuple[Hit, ...]:
     known = subject.known
     if known is None or known.patient is None:
@@ -159,4 +171,5 @@ KNOWN: Final = (
     _rule("series-study", _WARN, "PS3.3 A.1.2", series_of_other_study),
     _rule("frame-of-reference", _WARN, "PS3.3 C.7.4.1", frame_of_other_patient),
     _rule("instance-number", _WARN, "PS3.3 C.7.6.1", number_taken),
+    _rule("accession-on-worklist", _WARN, "PS3.4 K.6.1.2", not_on_worklist),
 )

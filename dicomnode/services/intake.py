@@ -12,6 +12,7 @@ from dicomnode.dicom import status
 from dicomnode.dicom.attributes import describe
 from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance, Severity, StoreAnswer, StoreRequest, Verdict
 from dicomnode.dicom.knowledge import Knowledge
+from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset
 from dicomnode.errors import IndexUnavailableError
 from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Kept, KeptInPlace, Reception
@@ -79,7 +80,7 @@ class Incoming:
         return self.came_as or self.source.digest
 
 
-def known_of(index: Index, dataset: ScannedDataset) -> Knowledge:
+def known_of(index: Index, sender: Sender, dataset: ScannedDataset) -> Knowledge:
     """What an instance says of itself, and what is known of its patient, study and series.
 
     Nothing is known when the index cannot be read: whoever then writes to it tells that.
@@ -91,6 +92,7 @@ def known_of(index: Index, dataset: ScannedDataset) -> Knowledge:
             study_instance_uid=uid(dataset, STUDY_INSTANCE_UID),
             series_instance_uid=uid(dataset, SERIES_INSTANCE_UID),
             sop_instance_uid=uid(dataset, SOP_INSTANCE_UID),
+            calling_ae_title=sender.calling_ae_title,
         )
     except IndexUnavailableError:
         return Knowledge(said)

@@ -207,7 +207,7 @@ class Quarantine:
             raise AmendError("nothing changes: it has these values already")
         sop_class_uid, sop_instance_uid = dataset.uid(SOP_CLASS_UID) or "", dataset.uid(SOP_INSTANCE_UID) or ""
         request = replace(_request(was), sop_class_uid=sop_class_uid, sop_instance_uid=sop_instance_uid)
-        known = known_of(self._index, dataset)
+        known = known_of(self._index, request.sender, dataset)
         verdict = self._judged(was, dataset, request, known)
         kept = reception.keep(dataset.uid(STUDY_INSTANCE_UID) or "", sop_instance_uid, sop_class_uid)
         received = instance_received(request, dataset, known.said, reception, verdict, kept)

@@ -116,7 +116,7 @@ class Storage:
     def _take_in(self, request: StoreRequest, source: Source) -> tuple[ScannedDataset, Intake]:
         dataset = scan(source.dataset, request.transfer_syntax_uid)
         now = datetime.now(self._time_zone)
-        known = known_of(self._index, dataset)  # before the disk is waited for: it is at work already
+        known = known_of(self._index, request.sender, dataset)  # before the disk is waited for: it is at work already
         verdict = self._validation.judge(dataset, request, now.date(), known)
         incoming = Incoming(request, dataset, source, verdict, known)
         fate, findings, location = self._fix(incoming, now) if verdict.changes else self._refuse_or_keep(incoming)
@@ -132,12 +132,12 @@ class Storage:
             changed = self._files.receive(request, self._memory)
             source.afterwards(changed.discard)
             write = partial(_written, changed)
-            look = partial(known_of, self._index)
+            look = partial(known_of, self._index, request.sender)
             made = fixed(self._validation, verdict, source.dataset, request, now, write, look)
         if made is None or changed is None:
             verdict = self._validation.judge(incoming.dataset, request, now.date(), incoming.known, can_be_fixed=False)
             return self._refuse_or_keep(replace(incoming, verdict=verdict))
-        known = known_of(self._index, made.dataset)
+        known = known_of(self._index, request.sender, made.dataset)
         return self._refuse_or_keep(Incoming(request, made.dataset, changed, made.verdict, known, source.digest))
 
     def _fixed_before(self, sop_instance_uid: str, digest: bytes) -> _Taken | None:

@@ -9,22 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from unit.dicom.worklist_entries import entry
 from unit.index.conftest import OpenIndex
 from unit.index.received import (
+    ACCESSION_NUMBER,
     INSTANCE_NUMBER,
     ISSUER,
     MODALITY,
     PATIENT_ID,
     PATIENT_NAME,
+    SENDER,
     SERIES,
     STUDY,
     STUDY_DATE,
     received,
 )
 from unit.index.test_migrations import database_of_version
+from unit.index.test_patients import change
 
 from dicomnode.dicom.instance import Attributes, ReceivedInstance
-from dicomnode.dicom.knowledge import Knowledge
+from dicomnode.dicom.knowledge import Knowledge, Scheduling
 from dicomnode.index import Durability, Index, IndexSettings, OnConflict
 from dicomnode.index.knowledge import KNOWLEDGE
 
@@ -38,6 +42,7 @@ def asked(index: Index, about: ReceivedInstance) -> Knowledge:
         study_instance_uid=about.study_instance_uid,
         series_instance_uid=about.series_instance_uid,
         sop_instance_uid=about.sop_instance_uid,
+        calling_ae_title=about.sender.calling_ae_title,
     )
 
 
@@ -124,6 +129,43 @@ def test_instances_without_number_share_none(index: Index, number: str | None) -
     assert not asked(index, without("1.2.9.2")).number_is_taken
 
 
+@pytest.mark.parametrize(
+    ("accession_number", "study", "patient_id", "scheduling"),
+    [
+        ("ACC1", "1.2.9", "P1", Scheduling.SCHEDULED),
+        ("ACC9", "1.2.3", "P1", Scheduling.SCHEDULED),
+        ("", "1.2.3", "P1", Scheduling.SCHEDULED),
+        ("ACC1", "1.2.9", "P2", Scheduling.OTHER_PATIENT),
+        ("", "1.2.3", "P2", Scheduling.OTHER_PATIENT),
+        ("ACC9", "1.2.9", "P1", Scheduling.UNKNOWN),
+        ("", "1.2.9", "P1", Scheduling.UNKNOWN),
+    ],
+)
+def test_worklist_is_asked_for_devices_that_work_by_it(
+    index: Index, accession_number: str, study: str, patient_id: str, scheduling: Scheduling
+) -> None:
+    scheduled = entry(
+        PatientID="P1",
+        AccessionNumber="ACC1",
+        StudyInstanceUID="1.2.3",
+        ScheduledStationAETitle=SENDER.calling_ae_title,
+    )
+    index.worklist.put(scheduled, by="ris")
+    index.worklist.put(entry(AccessionNumber=""), by="ris")
+    said = {PATIENT_ID: patient_id}, {ACCESSION_NUMBER: accession_number}
+    newcomer = received(study=study, patient=said[0], of_study=said[1])
+    assert asked(index, newcomer).scheduling is scheduling
+    assert asked(index, replace(newcomer, sender=replace(SENDER, calling_ae_title="WS1"))).scheduling == 0
+
+
+def test_patient_under_a_former_id_is_himself(index: Index) -> None:
+    add(index, received(of_series={FRAME: "1.2.3"}))
+    change(index, "P9", prior="P1")
+    known = asked(index, received("1.2.9", of_series={FRAME: "1.2.3"}))
+    assert not known.study_has_other_patient
+    assert not known.frame_has_other_patient
+
+
 def test_what_another_process_committed_is_known(open_index: OpenIndex) -> None:
     ours, theirs = open_index(), open_index()
     asked(ours, received())
@@ -135,7 +177,9 @@ def test_every_table_is_looked_up_by_an_index(index: Index, tmp_path: Path) -> N
     names = set(re.findall(r":(\w+)", KNOWLEDGE))
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as connection:
         steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {KNOWLEDGE}", dict.fromkeys(names, ""))]
-    assert [step for step in steps if re.match(r"SCAN (own|study|of_study|series|instance|of_first)", step)] == []
+    assert [
+        step for step in steps if re.match(r"SCAN (own|study|of_study|series|instance|of_first|worklist_\w+)", step)
+    ] == []
     assert any("instance_of_series (series=? AND instance_number=?)" in step for step in steps)
     assert any("series_frame_of_reference" in step for step in steps)
 

@@ -9,7 +9,7 @@ import pytest
 from unit.qa.judging import judge
 
 from dicomnode.dicom.instance import Attributes, Severity
-from dicomnode.dicom.knowledge import Knowledge
+from dicomnode.dicom.knowledge import Knowledge, Scheduling
 from dicomnode.qa import QaSettings, Validation
 from dicomnode.qa.knowledge import KNOWN
 from dicomnode.qa.settings import RuleSeverity
@@ -136,6 +136,22 @@ def test_frame_of_reference_of_an_atlas_is_everybodys() -> None:
 
 def test_instance_number_that_is_taken_is_found() -> None:
     assert rules(replace(NOTHING, number_is_taken=True)) == ["known.instance-number"]
+
+
+@pytest.mark.parametrize(
+    ("scheduling", "tags"),
+    [
+        (Scheduling.NOT_USED, []),
+        (Scheduling.SCHEDULED, []),
+        (Scheduling.UNKNOWN, [(ACCESSION_NUMBER,)]),
+        (Scheduling.OTHER_PATIENT, [(ACCESSION_NUMBER, 0x00100020)]),
+    ],
+)
+def test_what_is_not_scheduled_is_found_where_devices_work_by_the_worklist(
+    scheduling: Scheduling, tags: list[tuple[int, ...]]
+) -> None:
+    findings = judge({}, validation=VALIDATION, known=replace(NOTHING, scheduling=scheduling)).findings
+    assert [finding.tags for finding in findings] == tags
 
 
 @pytest.mark.parametrize(
