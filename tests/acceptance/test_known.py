@@ -1,4 +1,4 @@
-"""What contradicts what the node knows is remarked upon or held back; a complete study is judged as a whole: storescu and the program."""
+"""What contradicts what the node knows is remarked upon or held back, and a complete study is judged: storescu and the program."""
 
 from __future__ import annotations
 
