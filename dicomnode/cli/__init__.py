@@ -25,6 +25,7 @@ COMMANDS = {
     "studies": "List the studies that the node holds.",
     "worklist": "Schedule steps, and say why a scanner's list is empty.",
     "hl7": "Send and check HL7 messages, list the last ones.",
+    "mpps": "List and show the procedure steps that modalities performed.",
     "quarantine": "Show, correct, release and discard what was held back.",
     "outbox": "What the node owes others: reports and notifications that wait or were given up.",
     "check": "Judge files as on reception, and keep nothing.",

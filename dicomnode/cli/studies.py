@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from dicomnode.cli import configuration, table
+from dicomnode.cli import configuration, incomplete, table
 from dicomnode.cli.instants import since
 from dicomnode.cli.study import series_table, show_study, study_json
 from dicomnode.index import SeriesRow, StudyFilter, StudyRow
@@ -40,6 +40,9 @@ date = click.DateTime(["%Y-%m-%d", "%Y%m%d"])
     help="An instance came in this time: 90m, 24h, 7d; or after a date: 2024-12-31.",
 )
 @click.option("--series", "series_of", metavar="UID", default="", help="List the series of this study instead.")
+@click.option(
+    "--incomplete", "is_incomplete", is_flag=True, help="List what is not complete, and what is missing, instead."
+)
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help=f"At most so many.  [{ROWS}; with --json: all]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @configuration.option
@@ -58,6 +61,7 @@ def studies(
     study_id: str,
     received_since: datetime | None,
     series_of: str,
+    is_incomplete: bool,
     limit: int | None,
     as_json: bool,
     config_path: Path | None,
@@ -74,6 +78,7 @@ def studies(
     dicomnode studies --received-since 24h
     dicomnode studies --series 1.2.840.1
     dicomnode studies 1.2.840.1 --judge
+    dicomnode studies --incomplete
     """
     filters = StudyFilter(
         patient_id=patient_id,
@@ -87,9 +92,9 @@ def studies(
         study_id=study_id,
         received_since=received_since,
     )
-    if series_of and filters != StudyFilter():
-        raise click.UsageError("--series stands alone")
-    if uid and (series_of or limit or filters != StudyFilter()):
+    if (series_of and filters != StudyFilter()) or (is_incomplete and (series_of or filters != StudyFilter())):
+        raise click.UsageError(f"{'--incomplete' if is_incomplete else '--series'} stands alone")
+    if uid and (series_of or limit or is_incomplete or filters != StudyFilter()):
         raise click.UsageError("a UID stands alone")
     if judge and not uid:
         raise click.UsageError("--judge needs the UID of a study")
@@ -97,7 +102,9 @@ def studies(
         show_study(configuration.read(config_path), uid, judges=judge, as_json=as_json)
         return
     with configuration.open_index(configuration.read(config_path)) as index:
-        if series_of:
+        if is_incomplete:
+            incomplete.show(islice(index.completeness.incomplete(), limit), as_json=as_json)
+        elif series_of:
             _show_series(index.series(series_of)[:limit], as_json=as_json)
         elif as_json:
             for row in islice(index.studies(filters), limit):

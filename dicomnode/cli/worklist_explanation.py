@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import click
-from pydicom.datadict import dictionary_has_tag, dictionary_keyword
 
-from dicomnode.cli import table
+from dicomnode.cli import json_lines, table
 from dicomnode.dicom.query.keys import Key
-from dicomnode.dicom.query.matching import attribute_text
 from dicomnode.dicom.worklist_attributes import START_DATE, START_TIME
 from dicomnode.index import AnsweredQuery, Explanation, ListedEntry, NearMiss, WorklistRecord
 
@@ -32,7 +29,7 @@ def show_entry(one: ListedEntry, history: Sequence[WorklistRecord], *, as_json: 
         whole = {"entry": one.entry.dataset(), "source": one.source, "history": records}
         click.echo(json.dumps(whole, ensure_ascii=False))
         return
-    for line in _lines(one.entry.dataset(), ""):
+    for line in json_lines.lines(one.entry.dataset()):
         click.echo(table.printable(line))
     if one.source:
         click.echo(f"Follows the file {table.printable(one.source)}")
@@ -62,22 +59,6 @@ def show_query(query: AnsweredQuery, explanation: Explanation | None, *, as_json
         click.echo(table.printable(f"  {line}"))
 
 
-def _lines(dataset: Mapping[str, Any], indent: str) -> Iterator[str]:
-    for name, attribute in dataset.items():
-        keyword = _keyword(int(name, 16))
-        if attribute["vr"] != "SQ":
-            yield f"{indent}{keyword}: {attribute_text(attribute)}"
-            continue
-        yield f"{indent}{keyword}:"
-        for item in attribute.get("Value", ()):
-            yield from _lines(item, f"{indent}  ")
-
-
-def _keyword(tag: int) -> str:
-    keyword = dictionary_keyword(tag) if dictionary_has_tag(tag) else ""
-    return keyword or f"{tag >> 16:04X},{tag & 0xFFFF:04X}"
-
-
 def _own(query: AnsweredQuery) -> str:
     return f", scheduled for {query.view.ae_title}" if query.view.ae_title else ""
 
@@ -85,14 +66,17 @@ def _own(query: AnsweredQuery) -> str:
 def _keys(query: AnsweredQuery) -> dict[str, str]:
     """What selects, by keyword."""
     matched = query.identifier.matched() if query.identifier is not None else {}
-    return {_keyword(path[-1]): _value(key) for path, key in matched.items()}
+    return {json_lines.keyword(path[-1]): _value(key) for path, key in matched.items()}
 
 
 def _value(key: Key) -> str:
     if key.items is None:
         return "\\".join(key.values)
     inner = (
-        f"{_keyword(tag)}={_value(one)}" for item in key.items for tag, one in item.items() if not one.is_universal
+        f"{json_lines.keyword(tag)}={_value(one)}"
+        for item in key.items
+        for tag, one in item.items()
+        if not one.is_universal
     )
     return f"({', '.join(inner)})"
 
@@ -128,9 +112,9 @@ def _condition(query: AnsweredQuery, path: tuple[int, ...]) -> str:
     if not path:
         return f"status {' or '.join(query.view.statuses)}"
     keys = _keys(query)
-    name = _keyword(path[-1])
+    name = json_lines.keyword(path[-1])
     text = f"{name}={keys[name]}" if name in keys else f"{name}={query.view.ae_title}, as the device is set"
-    time = _keyword(START_TIME)
+    time = json_lines.keyword(START_TIME)
     if path[-1] == START_DATE and time in keys:
         text += f" with {time}={keys[time]}"
     return text
@@ -158,7 +142,7 @@ def _as_json(query: AnsweredQuery, explanation: Explanation | None) -> dict[str,
             "matches_now": explanation.matches,
             "near_misses": [
                 {
-                    "key": _keyword(near.path[-1]) if near.path else "status",
+                    "key": json_lines.keyword(near.path[-1]) if near.path else "status",
                     "count": near.count,
                     "there": dict(near.values),
                 }
