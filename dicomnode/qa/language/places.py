@@ -29,6 +29,7 @@ _STEP: Final = re.compile(
 )
 _CREATORS: Final = range(0x10, 0x100)
 _NOMINAL_BLOCK: Final = 0x10
+_LONGEST_CREATOR_BYTES: Final = 64
 _ODD_AND_LOW, _PRIVATE_AND_LOW = 0x0001FF00, 0x00010000
 
 
@@ -151,25 +152,21 @@ def _step(match: re.Match[str]) -> Step:
 
 
 def _block(subject: Subject, item: Item, group: int, creator: str) -> int | None:
-    if item is subject.dataset:
-        return subject.once(_blocks, _blocks).get((group, creator))
+    """The block that a creator has reserved in an item; of several the first."""
     wanted = creator.encode("latin_1", "replace")
-    for tag in item.elements:
-        if tag >> 16 == group and tag & 0xFFFF in _CREATORS and _says(subject, item, tag) == wanted:
-            return tag & 0xFF
-    return None
+    tags = subject.once(_creators, _creators) if item is subject.dataset else _creators_of(item)
+    return next((tag & 0xFF for tag in tags if tag >> 16 == group and _says(subject, item, tag) == wanted), None)
 
 
-def _blocks(subject: Subject) -> dict[tuple[int, str], int]:
-    """The blocks of the top level, by group and creator; of two the first."""
-    blocks: dict[tuple[int, str], int] = {}
-    for tag in [tag for tag in subject.dataset.elements if tag & _ODD_AND_LOW == _PRIVATE_AND_LOW]:
-        if tag & 0xFFFF in _CREATORS:
-            creator = _says(subject, subject.dataset, tag).decode("latin_1")
-            blocks.setdefault((tag >> 16, creator), tag & 0xFF)
-    return blocks
+def _creators(subject: Subject) -> list[int]:
+    """Where private creators stand at the top level."""
+    return _creators_of(subject.dataset)
+
+
+def _creators_of(item: Item) -> list[int]:
+    return [tag for tag in item.elements if tag & _ODD_AND_LOW == _PRIVATE_AND_LOW and tag & 0xFFFF in _CREATORS]
 
 
 def _says(subject: Subject, item: Item, tag: int) -> bytes:
     _, offset, length = item.elements[tag]
-    return bytes(subject.dataset.data[offset : offset + min(length, 64)]).strip(b" \0")
+    return bytes(subject.dataset.data[offset : offset + min(length, _LONGEST_CREATOR_BYTES)]).strip(b" \0")

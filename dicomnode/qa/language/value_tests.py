@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from dicomnode.qa.language.days import day_of
@@ -15,6 +16,8 @@ from dicomnode.qa.values.forms import flaws
 IsRight = Callable[[Value, Any], bool]
 """Whether a value is as it should be, in an instance (`Subject`); only dates look at that."""
 
+_REMEMBERED: Final = 128
+"""Values of which it is known whether they have a form: those of a series are nearly all the same."""
 _SHOWN: Final = 5
 """So many values of an enum a comment names."""
 
@@ -41,7 +44,12 @@ def tests(kind: Kind, text: RuleText) -> Iterator[tuple[IsRight, str]]:
 def form(vr: str) -> tuple[IsRight, str]:
     """The test of a value as text: it has the form of a VR (PS3.5 Table 6.2-1)."""
     encoded = vr.encode("ascii")
-    return lambda value, _: not any(flaws(encoded, str(value))), f"{{keyword}} has not the form of {vr}"
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def is_right(value: Value) -> bool:
+        return not any(flaws(encoded, str(value)))
+
+    return lambda value, _: is_right(value), f"{{keyword}} has not the form of {vr}"
 
 
 def escaped(text: str) -> str:
