@@ -51,6 +51,7 @@ from dicomnode.services.query import Query
 from dicomnode.services.retrieve import Retrieve
 from dicomnode.services.storage import Storage
 from dicomnode.services.study_verdict import StudyJudgement
+from dicomnode.services.worklist import Scheduling
 from dicomnode.services.worklist_folder import synchronise
 from dicomnode.services.worklist_query import WorklistQuery
 from dicomnode.supervisor import (
@@ -296,6 +297,8 @@ def periodic_tasks(config: Config, files: Files, index: Index) -> Sequence[Perio
         Periodic("outbox-records", _HOUR_S, lambda: index.outbox.remove_dropped(datetime.now(UTC) - kept)),
         Periodic("completeness", LOOK_S, CompletenessWatch(index, config.completeness).look),
     ]
+    kept_days = config.worklist.kept_days
+    tasks.append(Periodic("worklist-records", _HOUR_S, lambda: Scheduling(index).remove_old(kept_days)))
     if folder := config.worklist.folder:
         tasks.append(Periodic("worklist-folder", config.worklist.folder_interval_s, lambda: synchronise(index, folder)))
     return tasks

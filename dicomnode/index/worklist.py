@@ -117,6 +117,7 @@ _OPEN_STUDY: Final = """
 SELECT study_instance_uid FROM worklist_step WHERE patient_id = ? AND issuer = ? AND accession_number = ?
 AND requested_procedure_id = ? AND status NOT IN ('CANCELED', 'DISCONTINUED', 'COMPLETED') ORDER BY id DESC LIMIT 1
 """
+_OLD: Final = "SELECT study_instance_uid, step_id FROM worklist_step WHERE start_date < ? AND source = '' LIMIT ?"
 _EVENTS: Final = (
     "SELECT at, kind, status, by, reason FROM worklist_event WHERE study_instance_uid = ? AND step_id = ? ORDER BY id"
 )
@@ -209,6 +210,16 @@ class Worklist:
         return self._writer.run(
             lambda connection: sum(remove(connection, key, by=by, reason=reason) for key in keys),
         )
+
+    def remove_old(self, before: str, *, by: str, reason: str = "") -> int:
+        """Take out what was to start before a day, YYYYMMDD, unless it follows a file; how many entries there were."""
+        removed = 0
+        while True:
+            with self._connections.reading() as connection:
+                keys = [StepKey(*row) for row in connection.execute(_OLD, (before, _PAGE))]
+            if not keys:
+                return removed
+            removed += self.remove(keys, by=by, reason=reason)
 
     def knows(self, accession_number: str, patient_id: str = "", study_instance_uid: str = "") -> bool:
         """Whether something is scheduled, or was, under this accession number or study for this patient; empty: not looked at."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -114,6 +115,15 @@ class Scheduling:
         if not self._worklist.remove([key], by=by, reason=reason):
             raise UnknownStepError("no such entry in the worklist")
         _tell("worklist_entry.removed", key, by)
+
+    def remove_old(self, kept_days: int) -> None:
+        """Take out what was to start longer ago than so many days, unless it follows a file; 0: nothing."""
+        if not kept_days:
+            return
+        before = datetime.now(UTC) - timedelta(days=kept_days)
+        removed = self._worklist.remove_old(f"{before:%Y%m%d}", by="node", reason="worklist.kept_days")
+        if removed:
+            log.info("worklist_entries.expired", entries=removed)
 
 
 def _tell(event: str, key: StepKey, by: str, **more: str) -> None:

@@ -51,6 +51,8 @@ class WorklistSettings(Settings):
     null for none."""
     folder_interval_s: Annotated[float, Field(ge=1)] = 10.0
     """Time in s after which that folder is looked at again."""
+    kept_days: Annotated[int, Field(ge=0, le=36500)] = 180
+    """Days after its start for which an entry is kept, finished or not; one that follows a file goes with that. 0: for ever."""
     maximum_matches: Annotated[int, Field(ge=0)] = 0
     """Entries that one query may get; past them it fails (0xA700). 0 for no limit."""
     queries_kept_hours: Annotated[int, Field(ge=0)] = 72
@@ -142,13 +144,14 @@ class _Encoder:
         ]
         self._shape = item_shape(identifier.keys)
         self._step = None if identifier.step is None else item_shape(identifier.step)
+        self._is_whole_step = identifier.is_whole_step
 
     def __call__(self, entry: WorklistEntry) -> bytes:
         whole = entry.dataset()
         dataset = _without_blank_items(shaped(whole, self._shape))
         if self._step is not None:
             step = whole[_STEP]["Value"][0]
-            step = _without_blank_items(shaped(step, self._step)) if self._step else {**_BLANK_STEP, **step}
+            step = {**_BLANK_STEP, **step} if self._is_whole_step else _without_blank_items(shaped(step, self._step))
             dataset[_STEP] = {"vr": "SQ", "Value": [step]}
         for encoding in self._encodings:
             try:

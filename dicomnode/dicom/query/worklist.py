@@ -31,7 +31,8 @@ class WorklistIdentifier:
 
     Attributes:
         keys: of the entry itself that the node supports; no Scheduled Procedure Step Sequence.
-        step: of that sequence's item; None when the query does not ask for it, empty when it asks for all there is.
+        step: of that sequence's item; None when the query does not ask for it.
+        is_whole_step: the query has that sequence without any key: it asks for all there is (PS3.4 Section K.2.2.1.2).
         is_supported: whether all that was asked for is; what is not is neither matched nor returned (PS3.4 Section C.2.2.1.3).
     """
 
@@ -39,6 +40,7 @@ class WorklistIdentifier:
     step: Mapping[int, Key] | None
     character_set: CharacterSet
     options: QueryOptions
+    is_whole_step: bool = False
     is_supported: bool = True
 
     def matched(self) -> dict[tuple[int, ...], Key]:
@@ -67,6 +69,7 @@ def parse_worklist_query(dataset: Buffer, transfer_syntax_uid: str, *, fuzzy: bo
         MappingProxyType(supported) if step is not None else None,
         scanned.character_set(),
         options,
+        is_whole_step=step is not None and not step,
         is_supported=len(keys) == len(asked) and len(supported) == len(step or {}),
     )
 

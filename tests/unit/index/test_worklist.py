@@ -117,3 +117,12 @@ def test_removed_entry_leaves_no_station_behind(index: Index) -> None:
     index.worklist.remove([StepKey.of(made)], by="ris")
     with index._connections.reading() as connection:
         assert connection.execute("SELECT count(*) FROM worklist_station").fetchone() == (0,)
+
+
+def test_old_entries_go_unless_they_follow_a_file(index: Index) -> None:
+    old = entry(ScheduledProcedureStepStartDate="20250101")
+    index.worklist.put([old, recent := entry()], by="ris")
+    index.worklist.put(followed := entry(ScheduledProcedureStepStartDate="20250101"), by="folder", source="x.wl")
+    assert index.worklist.remove_old("20261001", by="node") == 1
+    assert set(keys(index)) == {recent.step_id, followed.step_id}
+    assert [one.kind for one in index.worklist.history(*StepKey.of(old))] == ["scheduled", "removed"]

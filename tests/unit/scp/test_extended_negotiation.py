@@ -8,6 +8,7 @@ from dicomnode.dicom.query.identifier import QueryOptions
 from dicomnode.scp import extended_negotiation
 
 FIND, MOVE, GET = (f"1.2.840.10008.5.1.4.1.2.2.{operation}" for operation in (1, 2, 3))
+WORKLIST = "1.2.840.10008.5.1.4.31"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
@@ -21,6 +22,8 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
         (FIND, b"\0\1\0\2", b"\0\1\0\0"),
         (FIND, b"\1" * 20, b"\1\1\1\0\0\1\1"),
         (FIND, b"", b""),
+        (WORKLIST, b"\1\1\1\1", b"\1\1\1\0"),
+        (WORKLIST, b"\1\1\0", b"\1\1\0"),
         (MOVE, b"\1", b"\1"),
         (GET, b"\1\1", b"\1\0"),
         (CT, b"\1\1\1", b""),
@@ -41,3 +44,9 @@ def test_a_byte_for_each_that_is_known(sop_class: str, offered: bytes, answer: b
 )
 def test_what_was_not_agreed_on_is_off(agreed: bytes, options: QueryOptions) -> None:
     assert extended_negotiation.query_options(agreed, strict=False) == options
+
+
+def test_names_in_worklist_queries_are_fuzzy_once_agreed() -> None:
+    assert extended_negotiation.is_fuzzy_worklist(b"\1\1\1\0")
+    assert not extended_negotiation.is_fuzzy_worklist(b"\1\1\0\0")
+    assert not extended_negotiation.is_fuzzy_worklist(b"")

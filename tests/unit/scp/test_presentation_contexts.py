@@ -22,6 +22,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     ModalityPerformedProcedureStep,
     ModalityPerformedProcedureStepNotification,
     ModalityPerformedProcedureStepRetrieve,
+    ModalityWorklistInformationFind,
     StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
@@ -37,6 +38,12 @@ PRIVATE = "1.2.826.0.1.3680043.9.9999.1"
 def test_supports_verification_and_every_storage_class_that_pynetdicom_knows() -> None:
     assert DEFAULT.supports(VERIFICATION)
     assert [uid for uid in _STORAGE_CLASSES.values() if not DEFAULT.supports(uid)] == []
+
+
+def test_supports_the_worklist_in_uncompressed_transfer_syntaxes() -> None:
+    assert DEFAULT.supports(ModalityWorklistInformationFind)
+    assert DEFAULT.choose(ModalityWorklistInformationFind, [ImplicitVRLittleEndian]) == ImplicitVRLittleEndian
+    assert DEFAULT.choose(ModalityWorklistInformationFind, [JPEGBaseline8Bit]) is None
 
 
 @pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.5", "1.2.840.10008.5.1.1.29", "1.2.840.10008.5.1.4.1.1.12.3"])

@@ -191,6 +191,17 @@ def test_unsupported_key_is_left_out_and_said(filled: Index) -> None:
     assert set(ask(filled, keys({}, PatientID="")).statuses) == {PENDING}
 
 
+def test_step_of_which_nothing_supported_is_asked_comes_empty(index: Index) -> None:
+    index.worklist.put(entry(), by="test")
+    item = Dataset()
+    item.Rows = None
+    query = Dataset()
+    query.ScheduledProcedureStepSequence = [item]
+    scanner = ask(index, query)
+    assert [list(match.ScheduledProcedureStepSequence[0]) for match in scanner.matches_] == [[]]
+    assert scanner.statuses == [UNSUPPORTED]
+
+
 def test_two_items_in_the_sequence_are_refused(filled: Index) -> None:
     query = keys({})
     query.ScheduledProcedureStepSequence.append(Dataset())
