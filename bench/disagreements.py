@@ -60,13 +60,6 @@ SETTLED: Final = (
     Disagreement(
         "VR PN", "PatientName", ("mr-image",), US, "ISO 2022 IR 58 takes an escape sequence first (PS3.5 6.1.2.5.3)"
     ),
-    Disagreement(
-        "iod.items",
-        "PerFrameFunctionalGroupsSequence",
-        ("segmentation",),
-        DCIODVFY,
-        "Number of Frames is not there at all, which iod.type1 tells",
-    ),
 )
 
 

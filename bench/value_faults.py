@@ -22,8 +22,6 @@ CHECKS: Final = (MULTIPLICITY, ITEMS, *(f"VR {vr.decode()}" for vr in sorted(CHA
 _VALUE = re.compile(r"^Error - Value invalid for this VR - \(0x(\w{4}),0x(\w{4})\) ")
 _VALUES = re.compile(r"^Error - Bad attribute Value Multiplicity \d+ .*Element=<(\w+)>")
 _ITEMS = re.compile(r"^Error - Bad Sequence number of Items [1-9].*Element=<(\w+)>")
-_FRAMES: Final = "Error - Number of items in PerFrameFunctionalGroupsSequence does not match NumberOfFrames"
-_PER_FRAME_GROUPS: Final = "PerFrameFunctionalGroupsSequence"
 _OF_VALUES: Final = frozenset(
     {FORM, LENGTH, PADDING, UNTIDY, REPERTOIRE, UNDECLARED, "dates.real", "core.uid-syntax", "core.uid-strict"}
 )
@@ -52,8 +50,6 @@ def told_by_dciodvfy(line: str) -> Iterator[Told]:
         yield MULTIPLICITY, found[1]
     elif found := _ITEMS.match(line):
         yield ITEMS, found[1]
-    elif line.startswith(_FRAMES):
-        yield ITEMS, _PER_FRAME_GROUPS
 
 
 def _of_value(tag: int) -> Iterator[Told]:

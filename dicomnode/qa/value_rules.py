@@ -5,7 +5,7 @@ One look at the data set finds what all of them tell. What a core rule tells of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from dicomnode.dicom import status
@@ -17,7 +17,6 @@ from dicomnode.qa.values.forms import FORM, LENGTH, PADDING, UNTIDY
 from dicomnode.qa.values.judging import MULTIPLICITY, REPERTOIRE
 from dicomnode.qa.values.looking import PARTIAL, flawed_values
 
-_NUMBER_OF_FRAMES, _PER_FRAME_GROUPS = 0x00280008, 0x52009230
 _UIDS: Final = dict.fromkeys(identification.INDEXING_UIDS, (FORM, LENGTH, UNTIDY))
 _TOLD_BY_CORE: Final = {**_UIDS, **dict.fromkeys(content.DATES, (FORM,))}
 """At the top level: core.uid-syntax and core.uid-strict, dates.real."""
@@ -35,16 +34,6 @@ def _tag(hit: Hit) -> int:
     return hit.tags[0] if hit.tags else 0
 
 
-def too_many_items(subject: Subject) -> Iterator[Hit]:
-    """A sequence has more items than it may, or other than one item for each frame (PS3.3 Section C.7.6.16)."""
-    yield from subject.once(flawed_values, flawed_values).get(ITEMS, ())
-    frames = subject.dataset.items.get(_PER_FRAME_GROUPS)
-    announced = subject.integer(_NUMBER_OF_FRAMES) if frames else None
-    if frames and announced is not None and announced != len(frames):
-        words = f"PerFrameFunctionalGroupsSequence: {len(frames)} items, {announced} frames"
-        yield Hit((_PER_FRAME_GROUPS, _NUMBER_OF_FRAMES), words, "", "PS3.3 C.7.6.16")
-
-
 VALUES: Final = tuple(
     Rule(rule, severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, reference, check)
     for rule, severity, reference, check in (
@@ -52,7 +41,7 @@ VALUES: Final = tuple(
         (LENGTH, Severity.WARN, "PS3.5 6.2", _told(LENGTH)),
         (MULTIPLICITY, Severity.WARN, "PS3.6 6", _told(MULTIPLICITY)),
         (REPERTOIRE, Severity.WARN, "PS3.5 6.1", _told(REPERTOIRE)),
-        (ITEMS, Severity.WARN, "PS3.3", too_many_items),
+        (ITEMS, Severity.WARN, "PS3.3", _told(ITEMS)),
         (PADDING, Severity.INFO, "PS3.5 6.2", _told(PADDING)),
         (UNTIDY, Severity.INFO, "PS3.5 6.2", _told(UNTIDY)),
         (PARTIAL, Severity.INFO, "PS3.5 6.2", _told(PARTIAL)),

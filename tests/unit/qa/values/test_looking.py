@@ -20,7 +20,7 @@ VALIDATION = Validation(QaSettings(), (*CORE, *VALUES))
 AGE, CODES, CODE, MEANING, TIME, STUDY, SOP_INSTANCE = (
     0x00101010, 0x00081032, 0x00080100, 0x00080104, 0x00080031, 0x00080020, 0x00080018
 )  # fmt: skip
-FRAMES, SHARED, PER_FRAME, CHARSET, NAME = 0x00280008, 0x52009229, 0x52009230, 0x00080005, 0x00100010
+SHARED, CHARSET, NAME = 0x52009229, 0x00080005, 0x00100010
 
 
 def findings(changes: Changes | bytes) -> list[Finding]:
@@ -103,17 +103,6 @@ def test_a_sequence_for_one_item_has_one() -> None:
     (finding,) = findings({SHARED: shared})
     assert (finding.rule, finding.tags, finding.reference[:7]) == ("iod.items", (SHARED,), "PS3.3 C")
     assert findings({SHARED: explicit(SHARED, "SQ", item())}) == []
-
-
-def test_there_are_as_many_functional_groups_as_frames() -> None:
-    groups = explicit(PER_FRAME, "SQ", item() * 2)
-
-    def of_items(frames: str) -> list[tuple[int, ...]]:
-        found = findings({PER_FRAME: groups, FRAMES: text(FRAMES, "IS", frames)})
-        return [one.tags for one in found if one.rule == "iod.items"]
-
-    assert of_items("3") == [(PER_FRAME, FRAMES)]
-    assert of_items("2") == []
 
 
 def test_private_elements_are_judged_by_the_vr_that_they_have() -> None:
