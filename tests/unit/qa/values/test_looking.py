@@ -23,6 +23,12 @@ AGE, CODES, CODE, MEANING, TIME, STUDY, SOP_INSTANCE = (
 SHARED, CHARSET, NAME = 0x52009229, 0x00080005, 0x00100010
 
 
+@pytest.fixture(autouse=True)
+def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A garbage collection among all that the tests keep may take longer than an instance may."""
+    monkeypatch.setattr(walk, "MAX_SECONDS", 60.0)
+
+
 def findings(changes: Changes | bytes) -> list[Finding]:
     """Those of warn and above on the slice with changes."""
     return [one for one in judge(changes, validation=VALIDATION).findings if one.severity >= Severity.WARN]
@@ -119,7 +125,7 @@ def test_a_look_that_takes_too_long_stops_and_says_so(monkeypatch: pytest.Monkey
     monkeypatch.setattr(walk, "MAX_SECONDS", 0.0)
     subject = Subject(scan(data, EXPLICIT_VR_LITTLE_ENDIAN), StoreRequest("1.2", "1.3", "1.2", SENDER), TODAY)
     assert "value.partial" in flawed_values(subject)
-    monkeypatch.undo()
+    monkeypatch.setattr(walk, "MAX_SECONDS", 60.0)
     subject = Subject(scan(data, EXPLICIT_VR_LITTLE_ENDIAN), StoreRequest("1.2", "1.3", "1.2", SENDER), TODAY)
     assert flawed_values(subject) == {}
 
