@@ -15,12 +15,12 @@ from dicomnode.cli.instants import since
 from dicomnode.config import Config
 from dicomnode.errors import DataFolderError
 from dicomnode.index import Fired
-from dicomnode.qa.core import FOUND_BY_THE_INDEX
+from dicomnode.qa.core import ENGINE_FAULT, FOUND_BY_THE_INDEX, FOUND_BY_THE_NODE
 from dicomnode.qa.language import Mode, RuleSet, RuleText, compile_rules
 from dicomnode.qa.language.schema import json_schema
 from dicomnode.qa.rule_tests import run_tests
 from dicomnode.qa.rules import RULES
-from dicomnode.qa.settings import RuleSeverity
+from dicomnode.qa.settings import OnEngineError, RuleSeverity
 from dicomnode.settings.faults import nearest
 from dicomnode.settings.yaml_text import read_yaml
 
@@ -193,6 +193,10 @@ def _known(config: Config) -> Iterator[_Known]:
     for rule_id, (_, comment, reference) in FOUND_BY_THE_INDEX.items():
         severity = str(severities.get(rule_id, "quarantine"))
         yield _Known(rule_id, comment, "quarantine", severity, None, reference, "", ())
+    for finding, comment in FOUND_BY_THE_NODE.items():
+        holds_back = finding != ENGINE_FAULT or config.qa.on_engine_error is OnEngineError.QUARANTINE
+        severity = "quarantine" if holds_back else "info"
+        yield _Known(finding, comment, severity, severity, None, "", "", ())
     for profile in site.profiles:
         for own in profile.texts:
             here = _with_mode(own.severity, own.mode or profile.mode)

@@ -23,13 +23,11 @@ from pydantic import Field
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Finding, Severity, Verdict
 from dicomnode.dicom.peer import Sender
-from dicomnode.qa.core import UIDS
+from dicomnode.qa.core import BREAKER, UIDS
 from dicomnode.settings import Settings
 
 log = structlog.get_logger()
 
-BREAKER: Final = "core.breaker"
-"""The finding that an instance is held only because so much of its device's is refused."""
 MAX_WINDOW: Final = 1000
 NEVER_KEPT: Final = frozenset({UIDS, "core.parse"})
 """Rules whose refusals stay: what cannot be indexed cannot be held either."""

@@ -56,3 +56,11 @@ FOUND_BY_THE_INDEX: Final = {
     OTHER_CONTENT: ((0x00080018,), "SOP Instance UID is here with other content", "PS3.5 9"),
 }
 """Rules that no look at one instance can decide, and that quarantine: tags, comment, reference."""
+
+ENGINE_FAULT: Final = "core.engine"
+BREAKER: Final = "core.breaker"
+FOUND_BY_THE_NODE: Final = {
+    ENGINE_FAULT: "A rule failed on it; qa.on_engine_error says what becomes of such instances",
+    BREAKER: "It would have been refused, but so much of its device is that it was held instead (qa.breaker)",
+}
+"""Findings on how an instance was judged; no rules, so nothing overrides them."""

@@ -21,7 +21,7 @@ from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset
 from dicomnode.qa import knowledge
-from dicomnode.qa.core import FOUND_BY_THE_INDEX, OTHER_CONTENT, OTHER_PATIENT
+from dicomnode.qa.core import ENGINE_FAULT, FOUND_BY_THE_INDEX, OTHER_CONTENT, OTHER_PATIENT
 from dicomnode.qa.language import Facts, RuleSet
 from dicomnode.qa.rule import Hit, Rule, Subject
 from dicomnode.qa.rules import RULES
@@ -29,7 +29,6 @@ from dicomnode.qa.settings import OnEngineError, QaSettings, RuleSeverity
 
 log = structlog.get_logger()
 
-ENGINE_FAULT: Final = "core.engine"
 _SELECTIONS: Final = 512
 """Of how many kinds of instances (SOP Class, sender, device) the rules are kept selected; a peer can make up any number."""
 _KEPT: Final = {

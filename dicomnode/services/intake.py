@@ -154,9 +154,15 @@ def log_intake(
     remarks = [finding.rule for finding in intake.findings if finding.severity >= Severity.WARN]
     if remarks:
         fields["rules"] = remarks
-    observed = [f"{one.rule} would {one.would.name.lower()}" for one in intake.findings if one.would is not None]
+    observed = [_would(one, one.would) for one in intake.findings if one.would is not None]
     if observed:
         fields["observed"] = observed
     if refused_or_held:
         fields["reason"] = answer.comment
     write(_EVENTS[intake.fate], **fields)
+
+
+def _would(finding: Finding, severity: Severity) -> str:
+    """What a rule would have done, and what the sender would have heard where that is not Success."""
+    words = f"{finding.rule} would {severity.name.lower()}"
+    return f"{words} {finding.status:04X}" if severity > Severity.WARN else words

@@ -98,9 +98,9 @@ def test_what_a_mode_keeps_a_rule_from_stands_in_the_log(tmp_path: Path) -> None
         assert node.storescu(write(ct(KVP="400"), tmp_path / "one.dcm")) == [0x0000]
         assert node.storescu(write(ct(KVP="400"), tmp_path / "two.dcm"), options=("-aet", "PILOT")) == [0xB007]
         [stored] = wait_for(lambda: node.events("instance.stored"), what="the line of the instance")
-        assert stored["observed"] == ["site.kvp would reject"]
+        assert stored["observed"] == ["site.kvp would reject C123"]
         [held] = wait_for(lambda: node.events("instance.quarantined"), what="the line of the other one")
-        assert held["observed"] == ["site.kvp would reject"]
+        assert held["observed"] == ["site.kvp would reject C123"]
         assert held["reason"].startswith("would reject: KVP not between 40 and 160")
 
 

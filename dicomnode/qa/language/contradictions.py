@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dicomnode.qa.core import FOUND_BY_THE_INDEX, UIDS
+from dicomnode.qa.core import FOUND_BY_THE_INDEX, FOUND_BY_THE_NODE, UIDS
 from dicomnode.qa.language.compiling import wrong_values
 from dicomnode.qa.language.fix_text import FixText
 from dicomnode.qa.language.fixes import uncopied, unfixable, unwritable
@@ -25,7 +25,7 @@ def contradictions(file: RuleFile) -> Iterator[Contradiction]:
     for name, profile in file.profiles.items():
         for index, rule in enumerate(profile.rules):
             place = ("profiles", name, "rules", index, "id")
-            if rule.id in core or rule.id in FOUND_BY_THE_INDEX:
+            if rule.id in core or rule.id in FOUND_BY_THE_INDEX or rule.id in FOUND_BY_THE_NODE:
                 yield place, f"{rule.id} is a core rule: override it, or choose another id"
             elif rule.id in first:
                 yield place, f"{rule.id} stands in profile {first[rule.id]} already"

@@ -92,3 +92,21 @@ def test_schema_names_every_key_of_a_rule_file() -> None:
     assert {"assert", "required", "pattern", "severity"} <= rule["properties"].keys()
     assert rule["additionalProperties"] is False
     assert rule["required"] == ["id", "severity"]
+
+
+def test_explains_what_the_node_itself_finds(config: Path) -> None:
+    done = run("explain", "core.breaker", "--config", config)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[1] == "severity here: quarantine"
+
+
+def test_explains_a_fix_as_it_is_written(tmp_path: Path) -> None:
+    hospital = EXAMPLE.with_name("hospital.yaml")
+    config = tmp_path / "node.yaml"
+    config.write_text(f"qa: {{rules: '{hospital}'}}\n")
+    [first, second, *_] = run("explain", "hospital.accession", "--config", config).stdout.splitlines()
+    assert first == "hospital.accession: required AccessionNumber, fix {copy: StudyID}"
+    assert second == "severity here: fix"
+    told = run("explain", "hospital.no-phantoms", "--config", config).stdout.splitlines()
+    assert told[1] == "severity here: info, would reject (mode observe) (by default: reject)"
+    assert "in profile physics: mode enforce: their scanner was told first" in told

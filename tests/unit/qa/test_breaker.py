@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from dicomnode.dicom.instance import Finding, Severity, Verdict
 from dicomnode.dicom.peer import Sender
-from dicomnode.qa.breaker import BREAKER, Breaker, BreakerSettings, BreakerTable
+from dicomnode.qa.breaker import Breaker, BreakerSettings, BreakerTable
+from dicomnode.qa.core import BREAKER
 
 CT = Sender("CT1", "DICOMNODE", "192.0.2.1", "ct1")
 OTHER = Sender("CT2", "DICOMNODE", "192.0.2.1", "ct2")

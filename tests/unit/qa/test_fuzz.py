@@ -14,7 +14,7 @@ from dicomnode.config import Config
 from dicomnode.dicom.instance import StoreRequest, Verdict
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import scan
-from dicomnode.qa.validation import ENGINE_FAULT
+from dicomnode.qa.core import ENGINE_FAULT
 
 VALIDATION = Config().validation()
 TODAY = date(2024, 1, 1)
