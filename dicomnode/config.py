@@ -22,7 +22,7 @@ from dicomnode.errors import ConfigurationError
 from dicomnode.files.settings import FilesSettings
 from dicomnode.hl7.mapping import FieldMapping, load_mapping
 from dicomnode.hl7.settings import Hl7Settings
-from dicomnode.index import Durability, IndexSettings
+from dicomnode.index import Durability, IndexSettings, Notify
 from dicomnode.limits import LimitSettings
 from dicomnode.logs import LogSettings
 from dicomnode.qa import QaSettings, Validation
@@ -34,6 +34,7 @@ from dicomnode.qa.studies import STUDY_RULES
 from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
 from dicomnode.scu.settings import ScuSettings
+from dicomnode.services.availability import AvailabilitySettings
 from dicomnode.services.commitment import CommitmentSettings
 from dicomnode.services.completeness import CompletenessSettings
 from dicomnode.services.delivery import DeliverySettings
@@ -118,6 +119,7 @@ class Config(Settings):
     mpps: MppsSettings = MppsSettings()
     completeness: CompletenessSettings = CompletenessSettings()
     worklist: WorklistSettings = WorklistSettings()
+    availability: AvailabilitySettings = AvailabilitySettings()
     commitment: CommitmentSettings = CommitmentSettings()
     delivery: DeliverySettings = DeliverySettings()
     upper_layer: UpperLayerSettings = UpperLayerSettings()
@@ -153,6 +155,12 @@ class Config(Settings):
     def ae_title(self) -> str:
         """The AE title that the node calls itself by."""
         return self.ae_titles[0]
+
+    @property
+    def notify(self) -> Notify:
+        """Whom every acceptance is told to."""
+        names = tuple(name for name, peer in self.peers.items() if peer.notify_availability)
+        return Notify(names, self.availability.quiet_s)
 
     @property
     def zone(self) -> tzinfo:
@@ -284,6 +292,9 @@ def _unknown_destinations(config: Config) -> Iterator[tuple[KeyPath, str]]:
                 yield place, f"no peer is named {destination}" + (f"; did you mean {meant}?" if meant else "")
             elif not config.peers[destination].host:
                 yield place, f"peer {destination} has no host to send to"
+    for name, peer in config.peers.items():
+        if peer.notify_availability and not peer.host:
+            yield ("peers", name, "notify_availability"), f"peer {name} has no host to notify"
 
 
 def _repeated(section: str, values: Mapping[KeyPath, object]) -> Iterator[tuple[KeyPath, str]]:

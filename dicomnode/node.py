@@ -27,6 +27,7 @@ from dicomnode.hl7.feed import Feed
 from dicomnode.hl7.listener import Connections, Listener
 from dicomnode.hl7.serving import serve as serve_feed
 from dicomnode.index import Durability, Index
+from dicomnode.index.availability import NOTIFICATION_KIND
 from dicomnode.index.commitment import REPORT_KIND
 from dicomnode.index.completeness import STUDY_COMPLETE
 from dicomnode.index.mpps import FORWARD
@@ -42,6 +43,7 @@ from dicomnode.scp.retrieve import RetrieveSCP
 from dicomnode.scp.storage import StorageSCP
 from dicomnode.scp.storage_commitment import StorageCommitmentSCP
 from dicomnode.scp.worklist import WorklistSCP
+from dicomnode.services.availability import AvailabilityNotifier
 from dicomnode.services.commitment import Commitment
 from dicomnode.services.completeness import LOOK_S, CompletenessWatch, StudyCompleteHandler
 from dicomnode.services.delivery import Delivery, Handler, Periodic
@@ -194,7 +196,7 @@ def association_worker(
     durable = config.durability is Durability.FULL
     place = NodeTable.attach(table_fd).place(channel.place)
     files = Files(config.data / FILES_NAME, channel.name, config.files, durable=durable)
-    index = Index(config.data, config.index, durability=config.durability)
+    index = Index(config.data, config.index, durability=config.durability, notify=config.notify)
     breaker = Breaker(BreakerTable(breaker_fd), config.qa.breaker)
     entity = application_entity(config, files, index, place, breaker)
     policy = ContextPolicy(config.presentation_contexts)
@@ -224,7 +226,7 @@ def feed_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequen
     """A worker: takes HL7 messages from the feed's listeners, and answers them until the parent has it leave."""
     logs.configure(config.log, worker=channel.name)
     assert config.hl7 is not None
-    index = Index(config.data, config.index, durability=config.durability)
+    index = Index(config.data, config.index, durability=config.durability, notify=config.notify)
     feed = Feed(index, config.field_mapping, config.hl7, config.zone)
     contexts = [server_context(one.tls) if one.tls else None for one in config.hl7.listeners]
     connections = Connections()
@@ -241,7 +243,7 @@ def delivery_worker(channel: WorkerChannel, config: Config) -> None:
     """The worker that delivers what the node owes, and does what is due from time to time, until the parent has it leave."""
     logs.configure(config.log, worker=channel.name)
     files = Files(config.data / FILES_NAME, channel.name, config.files, durable=config.durability is Durability.FULL)
-    index = Index(config.data, config.index, durability=config.durability)
+    index = Index(config.data, config.index, durability=config.durability, notify=config.notify)
     delivery = Delivery(
         index.outbox,
         delivery_handlers(config, files, index),
@@ -284,6 +286,7 @@ def commitment(config: Config, files: Files, index: Index) -> Commitment:
 def delivery_handlers(config: Config, files: Files, index: Index) -> Mapping[str, Handler]:
     """Who delivers what the node owes, by its kind (`dicomnode.index.Owed`)."""
     return {
+        NOTIFICATION_KIND: AvailabilityNotifier(index, config.peers, config.scu, ae_title=config.ae_title),
         REPORT_KIND: commitment(config, files, index).deliver,
         FORWARD: MppsForwarding(config.peers, config.scu, ae_title=config.ae_title),
         STUDY_COMPLETE: StudyCompleteHandler(StudyJudgement(index, files, config.qa.severities).follow),

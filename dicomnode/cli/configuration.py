@@ -88,7 +88,7 @@ def open_index(config: Config, durability: Durability | None = None) -> Iterator
         DataFolderError: there is none yet, or it belongs to somebody else.
     """
     enter_data_folder(config)
-    index = Index(config.data, config.index, durability=durability or config.durability)
+    index = Index(config.data, config.index, durability=durability or config.durability, notify=config.notify)
     try:
         yield index
     finally:

@@ -1,5 +1,6 @@
 """What the node holds: the only folder that knows SQL."""
 
+from dicomnode.index.availability import Notify
 from dicomnode.index.finding import Found
 from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
@@ -49,6 +50,7 @@ __all__ = [
     "KeptMessage",
     "ListedEntry",
     "NearMiss",
+    "Notify",
     "OnConflict",
     "Origin",
     "Outbox",

@@ -12,6 +12,7 @@ from peewee import SQL, fn
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.query.identifier import Identifier, Selection
+from dicomnode.index.availability import Availability, Notify
 from dicomnode.index.commitment import Commitments
 from dicomnode.index.completeness import Completeness
 from dicomnode.index.database import Connections
@@ -85,10 +86,14 @@ class Index:
     judged; ``removal`` takes accepted ones out; ``refilling`` adds attributes to those that are here;
     ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was asked of them, ``worklist_files`` those in the
     watched folder; ``performed_steps`` has the Performed ones, ``completeness`` which studies are whole; ``messages`` takes HL7
-    messages, each once; ``commitments`` are requests for storage commitment, ``outbox`` is what the node owes others.
+    messages, each once; ``commitments`` are requests for storage commitment, ``availability`` is what
+    peers were told of it, ``outbox`` what the node owes others.
     """
 
-    def __init__(self, folder: Path, settings: IndexSettings, *, durability: Durability) -> None:
+    def __init__(
+        self, folder: Path, settings: IndexSettings, *, durability: Durability, notify: Notify | None = None
+    ) -> None:
+        """Open what is in ``folder``; ``notify`` are those who are told of every acceptance."""
         self._folder = folder
         self._settings = settings
         self.kept = settings.further_attributes.kept
@@ -96,11 +101,13 @@ class Index:
         self._connections = Connections(folder, settings)
         self._lock = WritersLock(folder, settings.lock_timeout_s)
         self._writer = Writer(self._lock, self._connections, settings, durability)
-        self.instances = Instances(self._connections, self._writer)
+        notify = notify or Notify()
+        self.availability = Availability(self._connections, self._writer)
+        self.instances = Instances(self._connections, self._writer, notify)
         self.commitments = Commitments(self._connections, self._writer)
         self.messages = Messages(self._connections, self._writer)
         self.outbox = Outbox(self._connections, self._writer)
-        self.quarantine = Quarantine(self._connections, self._writer)
+        self.quarantine = Quarantine(self._connections, self._writer, notify)
         self.receptions = Receptions(self._connections)
         self.refilling = Refilling(self._connections, self._writer)
         self.refusals = Refusals(self._connections, self._writer, settings)

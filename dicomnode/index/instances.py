@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Final
 
 from dicomnode.dicom.instance import Finding, ReceivedInstance, Severity, State
+from dicomnode.index.availability import Notify, owe_notifications
 from dicomnode.index.database import Connections
 from dicomnode.index.events import EventKind, record
 from dicomnode.index.hierarchy import Leaver, Newcomer, link, place_of, unlink
@@ -179,9 +180,10 @@ WHERE location_key = :lost_key AND location = :lost AND digest = :digest
 class Instances:
     """Adds instances, and finds what is known of one."""
 
-    def __init__(self, connections: Connections, writer: Writer) -> None:
+    def __init__(self, connections: Connections, writer: Writer, notify: Notify) -> None:
         self._connections = connections
         self._writer = writer
+        self._notify = notify
 
     def known(self, sop_instance_uid: str) -> Existing | None:
         """The accepted instance of this UID, as any process committed it; maybe not on the disk yet (`Index.sync`).
@@ -231,7 +233,7 @@ class Instances:
         Raises:
             IndexUnavailableError: it could not be written; ``rolled_back`` says whether it is certainly not there.
         """
-        return self._writer.run(_Addition(received, on_conflict).run)
+        return self._writer.run(_Addition(received, on_conflict, self._notify).run)
 
     def relocate(self, lost: Existing, received: ReceivedInstance) -> bool:
         """Point the row whose file is gone to the file of the same content and size that has come; whether that row was still so.
@@ -254,9 +256,10 @@ class Instances:
 class _Addition:
     """One instance on its way in; what needs no lock is made before."""
 
-    def __init__(self, received: ReceivedInstance, on_conflict: OnConflict) -> None:
+    def __init__(self, received: ReceivedInstance, on_conflict: OnConflict, notify: Notify) -> None:
         self._received = received
         self._on_conflict = on_conflict
+        self._notify = notify
         self._newcomer = Newcomer(
             received.study_instance_uid,
             received.series_instance_uid,
@@ -308,6 +311,8 @@ class _Addition:
         connection.execute(_NEW_INSTANCE, row)
         if left is not None:
             unlink(connection, [left])  # last, so that a study does not go and come back
+        if self._notify.destinations:
+            owe_notifications(connection, self._notify, received.study_instance_uid)
         return Added(Outcome.STORED, received.verdict.findings)
 
     def _quarantine(self, connection: sqlite3.Connection, *more: Finding) -> Added:

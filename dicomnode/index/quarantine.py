@@ -12,6 +12,7 @@ from peewee import Tuple, fn
 
 from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance
 from dicomnode.errors import NotReleasableError, UnknownInstanceError
+from dicomnode.index.availability import Notify, owe_notifications
 from dicomnode.index.database import Connections
 from dicomnode.index.events import EventKind, record
 from dicomnode.index.hierarchy import ISSUER_OF_PATIENT_ID, PATIENT_ID, Newcomer, link, place_of, unlink
@@ -126,9 +127,10 @@ _DISCARDED: Final = compiled(
 class Quarantine:
     """The work list of what was held back."""
 
-    def __init__(self, connections: Connections, writer: Writer) -> None:
+    def __init__(self, connections: Connections, writer: Writer, notify: Notify) -> None:
         self._connections = connections
         self._writer = writer
+        self._notify = notify
 
     def list(self) -> Iterator[QuarantineEntry]:
         """All entries, the oldest first; a page at a time, so that a slow reader keeps no transaction open.
@@ -249,6 +251,7 @@ class Quarantine:
                 unlink(connection, [left])
             digests = released.digest, released.digest
             record(connection, EventKind.RELEASED, entry, by=by, reason=reason, digests=digests)
+            owe_notifications(connection, self._notify, released.study_instance_uid)
             return released
 
         return self._writer.run(work)

@@ -23,6 +23,7 @@ from dicomnode.index.migrations import (
     m0009_performed_steps,
     m0010_study_verdicts,
     m0011_commitment,
+    m0012_availability,
 )
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -39,5 +40,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     m0009_performed_steps.upgrade,
     m0010_study_verdicts.upgrade,
     m0011_commitment.upgrade,
+    m0012_availability.upgrade,
 )
 """In their order; ``PRAGMA user_version`` counts how many a database has seen."""

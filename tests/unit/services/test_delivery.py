@@ -1,0 +1,203 @@
+"""The delivery worker: whom it calls, when it tries again, when it gives up, and that nobody waits for the dead."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from dicomnode.errors import DeliveryError, NoContextError, PeerError, UndeliverableError
+from dicomnode.index import DebtState, Durability, Index, IndexSettings, OutboxEntry, Owed
+from dicomnode.services.delivery import Delivery, DeliverySettings, Handler, Periodic
+
+SETTINGS = DeliverySettings(first_retry_s=0.02, longest_retry_s=0.05, parallel_destinations=4)
+NEVER_AGAIN = DeliverySettings(first_retry_s=1000, longest_retry_s=1000, parallel_destinations=4)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    opened = Index(tmp_path, IndexSettings(), durability=Durability.FAST)
+    opened.prepare()
+    yield opened
+    opened.close()
+
+
+def run(delivery: Delivery, until: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Step as the worker does until something is so, and everything under way has ended."""
+    deadline = time.monotonic() + timeout_s
+    while not until():
+        delivery.step()
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.001)
+    delivery.drain()
+    while not delivery.is_idle:
+        delivery.step()
+        assert time.monotonic() < deadline, "does not come to an end"
+        time.sleep(0.001)
+    delivery.close()
+
+
+def delivery(index: Index, handler: Handler, settings: DeliverySettings = SETTINGS) -> Delivery:
+    return Delivery(index.outbox, {"report": handler}, settings, worker="delivery-1")
+
+
+def test_each_row_reaches_its_handler_once(index: Index) -> None:
+    index.outbox.owe(*(Owed("report", f"{number % 3}", payload={"n": number}) for number in range(9)))
+    seen: list[object] = []
+    run(delivery(index, lambda entry: seen.append(entry.payload["n"])), lambda: len(seen) == 9)
+    assert sorted(seen, key=str) == list(range(9))
+    assert index.outbox.counts() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "error", [PeerError("away"), DeliveryError("refused"), NoContextError("no"), ValueError("bug")]
+)
+def test_failure_is_tried_again_until_it_succeeds(index: Index, error: Exception) -> None:
+    index.outbox.owe(Owed("report", "a"))
+    attempts: list[int] = []
+
+    def handler(entry: OutboxEntry) -> None:
+        attempts.append(entry.attempts)
+        if len(attempts) < 4:
+            raise error
+
+    with capture_logs() as logs:
+        run(delivery(index, handler), lambda: len(attempts) == 4)
+    assert attempts == [0, 1, 2, 3]
+    assert [line["event"] for line in logs if line["event"] == "delivery.sent"] == ["delivery.sent"]
+    assert sum(line["event"] == "delivery.failed" and "delay_s" in line for line in logs) == 3
+
+
+def test_what_cannot_be_delivered_is_given_up_at_once(index: Index) -> None:
+    index.outbox.owe(Owed("report", "a"), Owed("unheard-of", "a"))
+
+    def handler(entry: OutboxEntry) -> None:
+        raise UndeliverableError("no such peer")
+
+    run(delivery(index, handler), lambda: index.outbox.counts() == (0, 2))
+    assert {entry.reason for entry in index.outbox.list(DebtState.DEAD)} == {
+        "no such peer",
+        "nothing here delivers unheard-of",
+    }
+
+
+def test_old_failures_are_given_up(index: Index) -> None:
+    index.outbox.owe(Owed("report", "a"))
+    calls: list[int] = []
+
+    def handler(entry: OutboxEntry) -> None:
+        calls.append(entry.attempts)
+        raise DeliveryError("refused")
+
+    settings = SETTINGS.model_copy(update={"give_up_after_h": 1e-9})
+    run(delivery(index, handler, settings), lambda: index.outbox.counts() == (0, 1))
+    assert calls == [0, 1, 2], "however old it is, it gets three attempts"
+
+
+def test_nobody_waits_for_a_dead_destination(index: Index) -> None:
+    """Destinations that hang hold half of the threads at most, whatever waits for them."""
+    index.outbox.owe(*(Owed("report", f"dead-{number}") for number in range(8)))
+    let_go, dead, sent = threading.Event(), set[str](), list[str]()
+
+    def handler(entry: OutboxEntry) -> None:
+        if entry.destination.startswith("dead"):
+            if entry.destination in dead:
+                let_go.wait(20)
+            dead.add(entry.destination)
+            raise PeerError("away")
+        sent.append(entry.destination)
+
+    worker = delivery(index, handler)
+    deadline = time.monotonic() + 20
+    while len(dead) < 8:  # each has failed once
+        worker.step()
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    index.outbox.owe(*(Owed("report", f"alive-{number}") for number in range(8)))
+    while len(sent) < 8:
+        worker.step()
+        assert time.monotonic() < deadline, f"only {sent} while others hang"
+        time.sleep(0.001)
+    let_go.set()
+    run(worker, lambda: True)
+
+
+def test_one_failure_pauses_all_that_waits_for_the_destination(index: Index) -> None:
+    index.outbox.owe(*(Owed("report", "dead") for _ in range(5)), Owed("report", "alive"))
+    called: list[str] = []
+
+    def handler(entry: OutboxEntry) -> None:
+        called.append(entry.destination)
+        if entry.destination == "dead":
+            raise PeerError("away")
+
+    run(delivery(index, handler, NEVER_AGAIN), lambda: index.outbox.counts() == (5, 0) and len(called) == 2)
+    assert sorted(called) == ["alive", "dead"]
+
+
+def test_destination_that_is_back_gets_everything_at_once(index: Index) -> None:
+    index.outbox.owe(*(Owed("report", "a") for _ in range(3)))
+    is_away, calls = [True], []
+
+    def handler(entry: OutboxEntry) -> None:
+        calls.append(entry.id)
+        if is_away[0]:
+            raise PeerError("away")
+
+    worker = delivery(index, handler, NEVER_AGAIN)
+    deadline = time.monotonic() + 20
+    while index.outbox.get(1).attempts == 0:
+        worker.step()
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    is_away[0] = False
+    index.outbox.retry(2, by="jane")  # a person says that it is back
+    run(worker, lambda: index.outbox.counts() == (0, 0))
+    assert sorted(calls) == [1, 1, 2, 3]
+
+
+def test_drain_begins_nothing_new(index: Index) -> None:
+    index.outbox.owe(*(Owed("report", "a") for _ in range(5)))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handler(entry: OutboxEntry) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    worker = delivery(index, handler)
+    worker.step()
+    assert begun.wait(20)
+    worker.drain()
+    go_on.set()
+    run(worker, lambda: worker.is_idle)
+    assert index.outbox.counts() == (4, 0)
+
+
+def test_periodic_task_that_fails_goes_on(index: Index) -> None:
+    calls: list[int] = []
+
+    def task() -> None:
+        calls.append(1)
+        raise ValueError("bug")
+
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        worker = Delivery(index.outbox, {}, SETTINGS, [Periodic("folder", 0.001, task)], worker="delivery-1")
+        run(worker, lambda: len(calls) > 2)
+    assert {line["event"] for line in logs} == {"periodic.failed"}
+
+
+def test_step_wakes_its_loop_when_a_delivery_has_ended(index: Index) -> None:
+    index.outbox.owe(Owed("report", "a"))
+    worker = delivery(index, lambda entry: None)
+    worker.step()
+    poll = select.poll()
+    poll.register(worker, select.POLLIN)
+    assert poll.poll(20_000)
+    run(worker, lambda: True)
