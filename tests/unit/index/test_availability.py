@@ -36,7 +36,7 @@ def test_acceptances_of_one_study_owe_each_peer_one_notification(index: Index) -
 
 
 def test_held_instance_owes_nothing_until_it_is_released(index: Index) -> None:
-    index.instances.add(received("1.1", verdict=verdict("core.uids")), OnConflict())
+    index.instances.add(received("1.1", judged=verdict("core.uids")), OnConflict())
     assert not list(index.outbox.list())
     index.instances.add(received("1.2"), OnConflict())
     assert untold(index) == ["1.2"]
