@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from dicomnode.dicom.character_sets import CharacterSet, character_set
@@ -18,6 +19,9 @@ UNDECLARED: Final = "core.charset"
 
 MAX_BYTES: Final = 16 << 10
 """How much of a value is looked at."""
+
+_MANY: Final = 50
+"""Values of one element that are looked at closely, which takes ten times as long as a pattern."""
 
 _COUNTED = NUMBERS.keys() | {b"AT"}
 
@@ -108,10 +112,19 @@ def _flaws_of_text(tag: int, vr: bytes, value: bytes, characters: CharacterSet, 
     values = decoded.split("\\")
     if not is_cut:
         yield from _flaws_of_multiplicity(tag, len(values))
-    for each in values[:-1] if is_cut else values:
+    for each in _doubtful(vr, values[:-1] if is_cut else values):
         yield from flaws(vr, each)
     if tag == SPECIFIC_CHARACTER_SET:
-        yield from _flaws_of_terms(values)
+        yield from _flaws_of_terms(values[:_MANY])
+
+
+def _doubtful(vr: bytes, values: list[str]) -> list[str]:
+    """Those that deserve a closer look: all of a few; of many only the first ones that the pattern of the VR does not match."""
+    if len(values) <= _MANY:
+        return values
+    right = RIGHT[vr]
+    wrong = (value for value in dict.fromkeys(values) if not (value.isascii() and right(value.encode("ascii"))))
+    return list(islice(wrong, _MANY))
 
 
 def _flaws_of_padding(vr: bytes, value: bytes) -> Iterator[Flaw]:

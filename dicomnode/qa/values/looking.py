@@ -40,6 +40,9 @@ _MAX_VALUES: Final = 8192
 _MAX_COPIED_BYTES: Final = 256 << 10
 _CONTEXTS: Final = 8
 _BETWEEN_LOOKS: Final = 32
+"""Items, or blocks, from one look at the clock to the next."""
+_LONG_COUNTS: Final = 4
+"""As so many of them counts a value that is not short."""
 
 _MODIFIED_ATTRIBUTES_SEQUENCE: Final = 0x04000550
 """Old values, kept because they were changed: what was wrong with them is mended (PS3.3 Section C.12.1.1.9)."""
@@ -225,6 +228,7 @@ class _Look:
                 if flaws:
                     _note(flaws, tag, place, faults)
             elif length > 0:
+                self._countdown -= _LONG_COUNTS
                 value = b"" if _is_binary(vr) else bytes(data[offset : offset + min(length, MAX_BYTES)])
                 _note(flaws_of(tag, vr, value, length, memory.characters), tag, place, faults)
 

@@ -172,6 +172,11 @@ def test_what_pydicom_minds_is_minded(vr: str, value: str) -> None:
         assert minded
 
 
+def test_finds_the_wrong_one_among_many_values() -> None:
+    assert rules("DS", "\\".join(["1.5"] * 2000 + ["1,5"] + ["2.5"] * 999)) == {FORM}
+    assert rules("DS", "\\".join(["1.5"] * 3000)) == set()
+
+
 def test_text_is_counted_in_characters_not_in_bytes() -> None:
     assert rules("SH", ("ä" * 16).encode(), "ISO_IR 192") == set()
     assert rules("SH", ("ä" * 17).encode(), "ISO_IR 192") == {LENGTH}
