@@ -72,4 +72,4 @@ class QaSettings(Settings):
     breaker: BreakerSettings = BreakerSettings()
     """When so much of a device is refused that it is held instead."""
     success_for_quarantine: tuple[AeTitle, ...] = ()
-    """Calling AE titles that take a warning for a failure: they get 0000, not B007, for what was quarantined or remarked upon."""
+    """Calling AE titles that take a warning for a failure: they get 0000 for what was quarantined, fixed or remarked upon."""
