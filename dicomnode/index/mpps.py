@@ -224,16 +224,24 @@ def _change(
     row = connection.execute(_OF_UID, (message.sop_instance_uid,)).fetchone()
     if row is None:
         raise UnknownObjectError("no such performed procedure step")
-    step, refused = changed(PerformedStep(json.loads(row[1])))
+    before = PerformedStep(json.loads(row[1]))
+    step, refused = changed(before)
     now = microseconds(datetime.now(UTC))
     connection.execute(_UPDATE, (step.status, now, _text(step.attributes), row[0]))
-    return _follow(connection, row[0], message, Recorded(step, refused), operation="set")
+    is_moved = step.status is not before.status
+    return _follow(connection, row[0], message, Recorded(step, refused), operation="set", is_moved=is_moved)
 
 
 def _follow(
-    connection: sqlite3.Connection, number: int, message: Message, recorded: Recorded, *, operation: str
+    connection: sqlite3.Connection,
+    number: int,
+    message: Message,
+    recorded: Recorded,
+    *,
+    operation: str,
+    is_moved: bool = True,
 ) -> Recorded:
-    """All that a change brings about."""
+    """All that a change brings about; ``is_moved``: the step has another status than before."""
     step = recorded.step
     connection.execute(
         _INSERT_EVENT,
@@ -244,14 +252,7 @@ def _follow(
             "calling_ae_title": message.calling_ae_title,
         },
     )
-    status, reason = _of_the_scheduled(step)
-    done, unknown = [], 0
-    for scheduled in step.scheduled_steps:
-        key = _key_of(connection, scheduled)
-        if key is not None and change_status(connection, *key, status, by=message.calling_ae_title, reason=reason):
-            done.append(key)
-        elif scheduled.step_id or scheduled.accession_number:
-            unknown += 1
+    done, unknown = _move_scheduled(connection, step, message.calling_ae_title) if is_moved else ([], 0)
     complete: list[CompleteStudy] = []
     if step.status.is_final:
         complete = announce_performed(connection, step.study_instance_uids, step.sop_instance_uids)
@@ -264,6 +265,19 @@ def _follow(
     for peer in message.forward_to:
         owe(connection, Owed(kind=FORWARD, destination=peer, key=message.sop_instance_uid, payload=payload))
     return Recorded(step, recorded.refused, tuple(done), unknown, tuple(complete))
+
+
+def _move_scheduled(connection: sqlite3.Connection, step: PerformedStep, by: str) -> tuple[list[StepKey], int]:
+    """The scheduled steps that were given the status they have by it, and how many there are none of."""
+    status, reason = _of_the_scheduled(step)
+    done, unknown = [], 0
+    for scheduled in step.scheduled_steps:
+        key = _key_of(connection, scheduled)
+        if key is not None and change_status(connection, *key, status, by=by, reason=reason):
+            done.append(key)
+        elif scheduled.step_id or scheduled.accession_number:
+            unknown += 1
+    return done, unknown
 
 
 def _of_the_scheduled(step: PerformedStep) -> tuple[StepStatus, str]:

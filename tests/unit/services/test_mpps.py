@@ -230,6 +230,17 @@ def test_scheduled_step_follows(
     assert [status_of(index, one) for one in entries] == [expected] * 2
 
 
+def test_change_that_moves_no_status_leaves_the_worklist_alone(index: Index, steps: PerformedProcedureSteps) -> None:
+    made = entry()
+    index.worklist.put(made, by="ris")
+    uid, _ = create(steps, of(made))
+    index.worklist.set_status(made.study_instance_uid, made.step_id, StepStatus.DEPARTED, by="ris")
+    change(steps, uid, dataset(PerformedProcedureStepDescription="Head"))
+    assert status_of(index, made) is StepStatus.DEPARTED
+    change(steps, uid, ended())
+    assert status_of(index, made) is StepStatus.COMPLETED
+
+
 def test_scheduled_step_of_another_study_is_found_by_its_accession_number(
     index: Index, steps: PerformedProcedureSteps
 ) -> None:
