@@ -4,6 +4,7 @@ from dicomnode.index.availability import Notify
 from dicomnode.index.finding import Found
 from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
+from dicomnode.index.knowledge import Asked
 from dicomnode.index.messages import ArrivedMessage, KeptMessage, Retention
 from dicomnode.index.outbox import DebtState, Outbox, OutboxEntry, Owed
 from dicomnode.index.patients import ChangeKind, Origin, PatientChange, change_patient
@@ -36,6 +37,7 @@ __all__ = [
     "Added",
     "AnsweredQuery",
     "ArrivedMessage",
+    "Asked",
     "ChangeKind",
     "DebtState",
     "Durability",

@@ -9,8 +9,6 @@ from typing import Final
 
 from peewee import SQL, fn
 
-from dicomnode.dicom.instance import Attributes
-from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.query.identifier import Identifier, Selection
 from dicomnode.index.availability import Availability, Notify
 from dicomnode.index.commitment import Commitments
@@ -18,7 +16,7 @@ from dicomnode.index.completeness import Completeness
 from dicomnode.index.database import Connections
 from dicomnode.index.finding import Found, find
 from dicomnode.index.instances import Instances
-from dicomnode.index.knowledge import knowledge_of
+from dicomnode.index.knowledge import Knowing
 from dicomnode.index.messages import Messages
 from dicomnode.index.mpps import PerformedSteps
 from dicomnode.index.outbox import Outbox
@@ -105,6 +103,7 @@ class Index:
         self.availability = Availability(self._connections, self._writer)
         self.instances = Instances(self._connections, self._writer, notify)
         self.commitments = Commitments(self._connections, self._writer)
+        self.knowing = Knowing(self._connections)
         self.messages = Messages(self._connections, self._writer)
         self.outbox = Outbox(self._connections, self._writer)
         self.quarantine = Quarantine(self._connections, self._writer, notify)
@@ -135,32 +134,6 @@ class Index:
             IndexUnavailableError: it may not be durable.
         """
         self._writer.sync()
-
-    def knowledge_of(
-        self,
-        said: Attributes,
-        *,
-        study_instance_uid: str,
-        series_instance_uid: str,
-        sop_instance_uid: str,
-        calling_ae_title: str,
-    ) -> Knowledge:
-        """What is known of the patient, study and series of an instance that says ``said``, before it is added.
-
-        Args:
-            calling_ae_title: who sent it: whether anything is scheduled for that device.
-
-        Raises:
-            IndexUnavailableError: the index cannot be read.
-        """
-        return knowledge_of(
-            self._connections,
-            said,
-            study_instance_uid=study_instance_uid,
-            series_instance_uid=series_instance_uid,
-            sop_instance_uid=sop_instance_uid,
-            calling_ae_title=calling_ae_title,
-        )
 
     def studies(self, filters: StudyFilter, *, limit: int = 1 << 62) -> Iterator[StudyRow]:
         """The studies that fit ``filters``, the one whose first instance came last first.

@@ -16,7 +16,7 @@ from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset
 from dicomnode.errors import IndexUnavailableError
 from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Kept, KeptInPlace, Reception
-from dicomnode.index import Index
+from dicomnode.index import Asked, Index
 
 log = structlog.get_logger()
 
@@ -87,12 +87,14 @@ def known_of(index: Index, sender: Sender, dataset: ScannedDataset) -> Knowledge
     """
     said = describe(dataset, index.kept)
     try:
-        return index.knowledge_of(
-            said,
-            study_instance_uid=uid(dataset, STUDY_INSTANCE_UID),
-            series_instance_uid=uid(dataset, SERIES_INSTANCE_UID),
-            sop_instance_uid=uid(dataset, SOP_INSTANCE_UID),
-            calling_ae_title=sender.calling_ae_title,
+        return index.knowing.of(
+            Asked(
+                said,
+                study_instance_uid=uid(dataset, STUDY_INSTANCE_UID),
+                series_instance_uid=uid(dataset, SERIES_INSTANCE_UID),
+                sop_instance_uid=uid(dataset, SOP_INSTANCE_UID),
+                calling_ae_title=sender.calling_ae_title,
+            )
         )
     except IndexUnavailableError:
         return Knowledge(said)

@@ -29,26 +29,35 @@ from unit.index.test_patients import change
 
 from dicomnode.dicom.instance import Attributes, ReceivedInstance
 from dicomnode.dicom.knowledge import Knowledge, Scheduling
-from dicomnode.index import Durability, Index, IndexSettings, OnConflict
-from dicomnode.index.knowledge import KNOWLEDGE
+from dicomnode.index import Asked, Durability, Index, IndexSettings, OnConflict, Scope
+from dicomnode.index.knowledge import KNOWLEDGE, NUMBER_IS_TAKEN
 
 FRAME = 0x00200052
 
 
 def asked(index: Index, about: ReceivedInstance) -> Knowledge:
     """What is known of one that would come now."""
-    return index.knowledge_of(
-        about.attributes,
-        study_instance_uid=about.study_instance_uid,
-        series_instance_uid=about.series_instance_uid,
-        sop_instance_uid=about.sop_instance_uid,
-        calling_ae_title=about.sender.calling_ae_title,
+    return index.knowing.of(
+        Asked(
+            about.attributes,
+            study_instance_uid=about.study_instance_uid,
+            series_instance_uid=about.series_instance_uid,
+            sop_instance_uid=about.sop_instance_uid,
+            calling_ae_title=about.sender.calling_ae_title,
+        )
     )
 
 
 def add(index: Index, *instances: ReceivedInstance) -> None:
     for instance in instances:
         index.instances.add(instance, OnConflict())
+
+
+def numbered(uid: str, number: str) -> ReceivedInstance:
+    """One with this Instance Number."""
+    one = received(uid, content=uid)
+    levels = one.attributes.patient, one.attributes.study, one.attributes.series
+    return replace(one, attributes=Attributes(*levels, {INSTANCE_NUMBER: number}))
 
 
 def test_nothing_is_known_at_first(index: Index) -> None:
@@ -173,15 +182,48 @@ def test_what_another_process_committed_is_known(open_index: OpenIndex) -> None:
     assert asked(ours, received("1.2.9")).series is not None
 
 
-def test_every_table_is_looked_up_by_an_index(index: Index, tmp_path: Path) -> None:
-    names = set(re.findall(r":(\w+)", KNOWLEDGE))
+@pytest.mark.parametrize(
+    ("statement", "indices"),
+    [
+        (KNOWLEDGE, ["patient_identity", "study_study_instance_uid", "series_frame_of_reference"]),
+        (NUMBER_IS_TAKEN, ["instance_of_series (series=? AND instance_number=?)"]),
+    ],
+)
+def test_every_table_is_looked_up_by_an_index(index: Index, tmp_path: Path, statement: str, indices: list[str]) -> None:
+    names = set(re.findall(r":(\w+)", statement))
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as connection:
-        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {KNOWLEDGE}", dict.fromkeys(names, ""))]
+        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", dict.fromkeys(names, ""))]
     assert [
         step for step in steps if re.match(r"SCAN (own|study|of_study|series|instance|of_first|worklist_\w+)", step)
     ] == []
-    assert any("instance_of_series (series=? AND instance_number=?)" in step for step in steps)
-    assert any("series_frame_of_reference" in step for step in steps)
+    assert [one for one in indices if not any(one in step for step in steps)] == []
+
+
+def test_one_that_says_the_same_is_compared_with_every_number_that_is_taken(index: Index) -> None:
+    add(index, numbered("1.2.9.1", "1"))
+    assert asked(index, numbered("1.2.9.2", "2")).series is not None
+    add(index, numbered("1.2.9.2", "2"))
+    assert asked(index, numbered("1.2.9.3", "2")).number_is_taken
+    assert not asked(index, numbered("1.2.9.3", "3")).number_is_taken
+    assert not asked(index, numbered("1.2.9.3", "")).number_is_taken
+
+
+def test_one_that_says_something_else_is_looked_up_at_once(index: Index) -> None:
+    add(index, received())
+    assert not asked(index, received("1.2.9.1")).study_has_other_patient
+    index.removal.remove(
+        index.removal.holding(Scope(study_instance_uid=STUDY)), limit=9, reason="wrong patient", by="me"
+    )
+    corrected = {PATIENT_ID: "P1", PATIENT_NAME: "Doe^John"}
+    assert asked(index, received("1.2.9.1", patient=corrected)).patient is None
+    add(index, received("1.2.9.1", patient=corrected))
+    assert asked(index, received("1.2.9.2", patient=corrected)).patient == {PATIENT_NAME: "Doe^John", PATIENT_ID: "P1"}
+
+
+def test_many_series_at_once_are_known(index: Index) -> None:
+    newcomers = [received(f"1.2.9.{n}", study=f"1.2.8.{n}", series=f"1.2.8.{n}.1") for n in range(300)]
+    add(index, *newcomers)
+    assert all(asked(index, newcomer).series is not None for newcomer in newcomers * 2)
 
 
 def test_frames_of_reference_of_an_older_index_are_known(tmp_path: Path) -> None:
