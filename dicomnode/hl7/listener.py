@@ -91,7 +91,10 @@ class Connection(threading.Thread):
     def _serve(self) -> None:
         if self._tls is not None:
             self._plain.settimeout(self._settings.tls_handshake_timeout_s)
-            wrapped = self._tls.wrap_socket(self._plain, server_side=True)
+            try:
+                wrapped = self._tls.wrap_socket(self._plain, server_side=True)
+            except OSError as error:
+                raise FramingError(f"TLS handshake failed: {getattr(error, 'reason', None) or error}") from error
             with self._lock:
                 self._socket = wrapped
         framer = Framer(self._settings.maximum_message_kb * 1024)

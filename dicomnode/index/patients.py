@@ -80,14 +80,12 @@ class _Row(NamedTuple):
 
 def change_patient(connection: sqlite3.Connection, change: PatientChange, origin: Origin) -> bool:
     """Do what a message says, within the caller's transaction; whether the node holds or knows anything that changed."""
-    is_known = correct_entries(
-        connection,
-        change.prior or change.identity,
-        {**change.attributes, **_named(change.identity, change.prior or change.identity)},
-        by=origin.by,
-        reason=f"HL7 {origin.control_id}",
-    )
-    return _change(connection, change, origin) or bool(is_known)
+    known = 0
+    for patient in dict.fromkeys((change.prior or change.identity, change.identity)):
+        attributes = {**change.attributes, **_named(change.identity, patient)}
+        reason = f"HL7 {origin.control_id}"
+        known += correct_entries(connection, patient, attributes, by=origin.by, reason=reason)
+    return _change(connection, change, origin) or bool(known)
 
 
 def _change(connection: sqlite3.Connection, change: PatientChange, origin: Origin) -> bool:
