@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from unit.dicom.against_pydicom import read, real_file
 from unit.dicom.elements import explicit, item
 from unit.qa.judging import SENDER, TODAY, Changes, judge, sliced, text
@@ -14,6 +16,7 @@ from dicomnode.qa import QaSettings, Validation, walk
 from dicomnode.qa.core import CORE
 from dicomnode.qa.rule import Subject
 from dicomnode.qa.value_rules import VALUES
+from dicomnode.qa.values import looking
 from dicomnode.qa.values.looking import MAX_HITS, flawed_values
 
 VALIDATION = Validation(QaSettings(), (*CORE, *VALUES))
@@ -149,3 +152,23 @@ def test_real_files_give_no_surprise(name: str, expected: set[str]) -> None:
     subject = Subject(scan(data, syntax), StoreRequest("1.2", "1.3", syntax, SENDER), TODAY)
     for _ in range(2):
         assert set(flawed_values(subject)) - {"value.untidy", "value.padding"} == expected
+
+
+@given(st.sampled_from(["CT_small.dcm", "liver_1frame.dcm", "rtplan.dcm", "test-SR.dcm", "chrH31.dcm"]), st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_remembered_changes_nothing_of_what_is_told(name: str, data: st.DataObject) -> None:
+    original, syntax = read(real_file(name))[:2]
+    spoilt = bytearray(original)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, min(len(spoilt), 6000) - 1))
+        spoilt[at] = data.draw(st.sampled_from(b"A0 \\\0\xff.^=9"))
+
+    def flaws(content: bytes) -> object:
+        return flawed_values(Subject(scan(content, syntax), StoreRequest("1.2", "1.3", syntax, SENDER), TODAY))
+
+    looking._memory.cache_clear()
+    alone = flaws(bytes(spoilt))
+    looking._memory.cache_clear()
+    flaws(original)
+    assert flaws(bytes(spoilt)) == alone
+    assert flaws(bytes(spoilt)) == alone
