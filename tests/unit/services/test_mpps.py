@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from modality import EXPLICIT_LE, begun, dataset, ended, reason, scheduled, series, written
@@ -21,6 +21,7 @@ from dicomnode.dicom.performed_step import PerformedStatus
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
 from dicomnode.errors import (
     DatasetError,
+    DicomNodeError,
     DuplicateObjectError,
     FinalStateError,
     InvalidObjectError,
@@ -323,6 +324,31 @@ def test_of_two_workers_that_end_a_step_one_is_refused(tmp_path: Path, index: In
     assert index.performed_steps.get(uid).step.status == done
     for other in others:
         other.close()
+
+
+# -- any bytes ---------------------------------------------------------------------------------------------------------------
+
+WHOLE = written(ended("1.2.3", SpecificCharacterSet="ISO_IR 192", PerformedProcedureStepDescription="Schädel"))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_spoiled_message_is_refused_or_done_but_never_a_bug(
+    index: Index, steps: PerformedProcedureSteps, data: st.DataObject
+) -> None:
+    spoiled = bytearray(WHOLE)
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(spoiled) - 1))
+        spoiled[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=6))
+    uid, _ = create(steps)
+    before = index.performed_steps.get(uid)
+    try:
+        recorded = steps.change(uid, bytes(spoiled), data.draw(st.sampled_from([EXPLICIT_LE, IMPLICIT_LE])), CT1)
+    except DicomNodeError:
+        assert index.performed_steps.get(uid) == before
+    else:
+        assert index.performed_steps.get(uid).step == recorded.step
+        steps.get(uid, (), EXPLICIT_LE)
 
 
 # -- any sequence of messages ------------------------------------------------------------------------------------------------
