@@ -29,7 +29,7 @@ from dicomnode.index.worklist import (
     steps_with,
 )
 from dicomnode.index.worklist import put as put_entry
-from dicomnode.index.worklist_finding import Explanation, NearMiss, WorklistView
+from dicomnode.index.worklist_finding import Explanation, NearMiss, StoredStep, WorklistView
 from dicomnode.index.worklist_queries import AnsweredQuery
 from dicomnode.index.writer import Transaction
 
@@ -71,6 +71,7 @@ __all__ = [
     "SeriesRow",
     "StepKey",
     "StoredInstance",
+    "StoredStep",
     "StudyFilter",
     "StudyRow",
     "StudyVerdict",

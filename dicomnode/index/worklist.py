@@ -22,7 +22,7 @@ from dicomnode.index.database import Connections
 from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.schema import insert_into
 from dicomnode.index.schema_worklist import WorklistEvent, WorklistStation, WorklistStep
-from dicomnode.index.worklist_finding import WorklistView, find_entries
+from dicomnode.index.worklist_finding import StoredStep, WorklistView, find_entries
 from dicomnode.index.writer import Writer
 
 _PAGE: Final = 500
@@ -159,7 +159,7 @@ class Worklist:
 
         return self._writer.run(work)
 
-    def find(self, identifier: WorklistIdentifier, view: WorklistView) -> Iterator[list[WorklistEntry]]:
+    def find(self, identifier: WorklistIdentifier, view: WorklistView) -> Iterator[list[StoredStep]]:
         """The entries that match a query, by their start; read page by page, the first one small."""
         return find_entries(self._connections, identifier, view)
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
 from dicomnode.dicom.query.keys import Key
@@ -79,6 +79,17 @@ class _Column:
     is_column: bool = True
 
 
+class StoredStep(NamedTuple):
+    """An entry as it is kept: its attributes as DICOM JSON text, and the status of its step."""
+
+    attributes: str
+    status: str
+
+    def entry(self) -> WorklistEntry:
+        """The entry."""
+        return WorklistEntry(json.loads(self.attributes), StepStatus(self.status))
+
+
 @dataclass(frozen=True, slots=True)
 class WorklistView:
     """What a device is shown, whatever it asks for.
@@ -125,7 +136,7 @@ class Explanation:
 
 def find_entries(
     connections: Connections, identifier: WorklistIdentifier, view: WorklistView
-) -> Iterator[list[WorklistEntry]]:
+) -> Iterator[list[StoredStep]]:
     """The entries that match, by their start; read page by page, with no transaction open between them.
 
     Raises:
@@ -141,8 +152,7 @@ def find_entries(
         page = ids[start:end]
         with connections.reading() as connection:
             rows = {row[0]: row for row in connection.execute(_ROWS, (json.dumps(page),))}
-        found = [rows[number] for number in page if number in rows]
-        yield [WorklistEntry(json.loads(attributes), StepStatus(status)) for _, attributes, status in found]
+        yield [StoredStep(*rows[number][1:]) for number in page if number in rows]
         start, end = end, end + _PAGE
 
 

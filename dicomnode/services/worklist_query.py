@@ -1,46 +1,27 @@
-"""The worklist as Identifiers of C-FIND responses (PS3.4 Section K.4.1.1.3).
-
-A response has what was asked for as far as the node supports it: what is unknown is there without a value, a sequence that is
-unknown without an item. Its character set is chosen as with other queries (`dicomnode.services.query`).
-"""
+"""Answers worklist queries: what a device is shown of what matches (PS3.4 Section K.4.1), and how many of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import structlog
 from pydantic import Field
 
 from dicomnode.dicom import status
-from dicomnode.dicom.character_sets import CharacterSet, character_set
-from dicomnode.dicom.encode import Encoding, InexpressibleError
-from dicomnode.dicom.encode_json import json_encoder
-from dicomnode.dicom.encode_rows import shaped
-from dicomnode.dicom.json_form import hex_name
 from dicomnode.dicom.peer import OwnEntries, PeerSettings, Sender
-from dicomnode.dicom.procedure import WorklistEntry
 from dicomnode.dicom.query.worklist import WorklistIdentifier
-from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
 from dicomnode.dicom.step_status import WAITING
-from dicomnode.dicom.worklist_attributes import (
-    SCHEDULED_PROCEDURE_STEP_SEQUENCE,
-    SCHEDULED_STATION_AE_TITLE,
-    STEP,
-)
+from dicomnode.dicom.worklist_attributes import SCHEDULED_STATION_AE_TITLE
 from dicomnode.errors import IndexUnavailableError, TooManyMatchesError
 from dicomnode.index import AnsweredQuery, Index, WorklistView
-from dicomnode.services.query import Matches, item_shape
+from dicomnode.services.query import Matches
+from dicomnode.services.worklist_identifiers import StepEncoder, encoder_of
 from dicomnode.settings import Settings
 
 log = structlog.get_logger()
-
-_UTF8: Final = character_set("ISO_IR 192")
-_STEP: Final = hex_name(SCHEDULED_PROCEDURE_STEP_SEQUENCE)
-_BLANK_STEP: Final = shaped({}, tuple((tag, ()) for tag, kind in STEP.items() if kind != "3"))
-"""What is returned of a step of which all is asked for, whether it is known or not (PS3.4 Section K.2.2.1.2)."""
 
 
 class WorklistSettings(Settings):
@@ -103,7 +84,7 @@ class WorklistQuery:
             IndexUnavailableError: out of the pages.
             TooManyMatchesError: out of the pages, after as many as there may be.
         """
-        encoder = _Encoder(identifier, transfer_syntax_uid, reader.only_set)
+        encoder = encoder_of(identifier, transfer_syntax_uid, reader.only_set)
         return Matches(
             status.PENDING if identifier.is_supported else status.PENDING_WITH_UNSUPPORTED_KEYS,
             self._pages(identifier, reader, encoder),
@@ -121,58 +102,13 @@ class WorklistQuery:
         except IndexUnavailableError as error:
             log.warning("worklist_query.not_kept", reason=str(error))
 
-    def _pages(self, identifier: WorklistIdentifier, reader: Reader, encoder: _Encoder) -> Iterator[list[bytes]]:
+    def _pages(self, identifier: WorklistIdentifier, reader: Reader, encoder: StepEncoder) -> Iterator[list[bytes]]:
         matches, most = 0, self._settings.maximum_matches
         for page in self._index.worklist.find(identifier, reader.view):
             left = min((limit - matches for limit in (most, reader.limit) if limit), default=len(page))
-            yield [encoder(entry) for entry in page[:left]]
+            yield [encoder[step] for step in page[:left]]
             matches += len(page)
             if reader.limit and matches >= reader.limit:
                 return
             if most and matches > most:
                 raise TooManyMatchesError(f"more than {most} worklist entries match; ask for less")
-
-
-class _Encoder:
-    """Entries to the Identifiers of responses to one query."""
-
-    def __init__(self, identifier: WorklistIdentifier, transfer_syntax_uid: str, only_set: str) -> None:
-        preferred = character_set(only_set) if only_set else identifier.character_set
-        self._encodings = [
-            Encoding.of(transfer_syntax_uid, preferred, transliterates=bool(only_set)),
-            Encoding.of(transfer_syntax_uid, _UTF8),
-        ]
-        self._shape = item_shape(identifier.keys)
-        self._step = None if identifier.step is None else item_shape(identifier.step)
-        self._is_whole_step = identifier.is_whole_step
-
-    def __call__(self, entry: WorklistEntry) -> bytes:
-        whole = entry.dataset()
-        dataset = _without_blank_items(shaped(whole, self._shape))
-        if self._step is not None:
-            step = whole[_STEP]["Value"][0]
-            step = {**_BLANK_STEP, **step} if self._is_whole_step else _without_blank_items(shaped(step, self._step))
-            dataset[_STEP] = {"vr": "SQ", "Value": [step]}
-        for encoding in self._encodings:
-            try:
-                return json_encoder(encoding).dataset({**_label(encoding.character_set), **dataset})
-            except InexpressibleError:
-                continue
-        raise AssertionError("UTF-8 has every character")
-
-
-def _label(chosen: CharacterSet) -> dict[str, Any]:
-    return {hex_name(SPECIFIC_CHARACTER_SET): {"vr": "CS", "Value": [chosen.label]}} if chosen.label else {}
-
-
-def _without_blank_items(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """Without items that have no value: a reference is a UID or not there at all."""
-    return {
-        name: attribute if attribute["vr"] != "SQ" else {"vr": "SQ", "Value": _items(attribute)}
-        for name, attribute in dataset.items()
-    }
-
-
-def _items(sequence: Mapping[str, Any]) -> list[dict[str, Any]]:
-    items = map(_without_blank_items, sequence.get("Value", ()))
-    return [item for item in items if any(one.get("Value") or "InlineBinary" in one for one in item.values())]

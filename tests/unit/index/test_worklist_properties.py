@@ -176,7 +176,9 @@ def test_query_finds_what_the_standard_says(
     try:
         for query in asked:
             expected = [one for one, own in zip(made, values, strict=True) if Oracle(own, query).matches()]
-            found = [one for page in index.worklist.find(identifier(query), WorklistView(WAITING)) for one in page]
+            found = [
+                one.entry() for page in index.worklist.find(identifier(query), WorklistView(WAITING)) for one in page
+            ]
             assert sorted(one.step_id for one in found) == sorted(one.step_id for one in expected), query
             assert [one.start for one in found] == [one.start for one in sorted(found, key=_start)]
             told = explain(index._connections, identifier(query), WorklistView(WAITING))
@@ -198,7 +200,9 @@ def test_only_shown_statuses_are_found(index: Index, statuses: list[StepStatus],
     made = [entry(ScheduledProcedureStepStatus=status) for status in statuses]
     index.worklist.put(made, by="test")
     try:
-        found = [one for page in index.worklist.find(identifier({}), WorklistView(tuple(shown))) for one in page]
+        found = [
+            one.entry() for page in index.worklist.find(identifier({}), WorklistView(tuple(shown))) for one in page
+        ]
         assert sorted(one.status for one in found) == sorted(one for one in statuses if one in shown)
     finally:
         index.worklist.remove([StepKey.of(one) for one in made], by="test")

@@ -164,6 +164,17 @@ def test_reference_without_uids_is_an_empty_sequence(index: Index) -> None:
     assert list(match.ReferencedStudySequence) == list(match.ReferencedPatientSequence) == []
 
 
+def test_description_or_code_that_is_unknown_is_left_out(index: Index) -> None:
+    index.worklist.put(entry(), by="test")
+    query = keys(
+        {"ScheduledProtocolCodeSequence": []}, RequestedProcedureCodeSequence=[], RequestedProcedureDescription=""
+    )
+    [match] = ask(index, query).matches_
+    assert match.RequestedProcedureDescription == "CT Thorax"
+    assert "RequestedProcedureCodeSequence" not in match
+    assert "ScheduledProtocolCodeSequence" not in match.ScheduledProcedureStepSequence[0]
+
+
 def test_codes_are_returned_and_matched_item_by_item(index: Index) -> None:
     code = {
         "00080100": {"vr": "SH", "Value": ["P1"]},
