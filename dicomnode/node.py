@@ -45,6 +45,7 @@ from dicomnode.scp.storage_commitment import StorageCommitmentSCP
 from dicomnode.scp.worklist import WorklistSCP
 from dicomnode.services.availability import AvailabilityNotifier
 from dicomnode.services.commitment import Commitment
+from dicomnode.services.committing import Reports
 from dicomnode.services.completeness import LOOK_S, CompletenessWatch, StudyCompleteHandler
 from dicomnode.services.delivery import Delivery, Handler, Periodic
 from dicomnode.services.mpps import PerformedProcedureSteps
@@ -298,6 +299,11 @@ def periodic_tasks(config: Config, files: Files, index: Index) -> Sequence[Perio
     kept = timedelta(days=config.delivery.dropped_kept_days)
     tasks = [
         Periodic("outbox-records", _HOUR_S, lambda: index.outbox.remove_dropped(datetime.now(UTC) - kept)),
+        Periodic(
+            "commitment-records",
+            _HOUR_S,
+            lambda: index.commitments.remove_old(datetime.now(UTC) - timedelta(days=config.commitment.kept_days)),
+        ),
         Periodic("completeness", LOOK_S, CompletenessWatch(index, config.completeness).look),
     ]
     kept_days = config.worklist.kept_days
@@ -343,7 +349,9 @@ def application_entity(
         worklist=WorklistSCP(WorklistQuery(index, config.worklist), peers),
         normalized={
             **MppsSCP(PerformedProcedureSteps(index, config.mpps), peers).services(),
-            **StorageCommitmentSCP(commitment(config, files, index), peers).services(),
+            **StorageCommitmentSCP(
+                commitment(config, files, index), Reports(index, config.commitment), peers
+            ).services(),
         },
     )
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "echo": "Ask a peer whether it is there (C-ECHO).",
     "find": "Ask a peer what it has (C-FIND).",
     "send": "Send files to a peer (C-STORE).",
+    "commit": "Ask a peer to vouch for instances (Storage Commitment).",
     "retrieve": "Have a peer send what it has: into a folder (C-GET), or to another node (C-MOVE).",
 }
 

@@ -13,6 +13,7 @@ from dicomnode.scp import status
 from dicomnode.scp.application_entity import NormalizedServices
 from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.services.commitment import Commitment
+from dicomnode.services.committing import Reports
 from dicomnode.upper_layer.operations import NormalizedAnswer, NormalizedKind, NormalizedRequest
 
 log = structlog.get_logger()
@@ -21,8 +22,9 @@ log = structlog.get_logger()
 class StorageCommitmentSCP:
     """Translates between the messages and :class:`~dicomnode.services.commitment.Commitment`."""
 
-    def __init__(self, commitment: Commitment, peers: KnownPeers) -> None:
+    def __init__(self, commitment: Commitment, reports: Reports, peers: KnownPeers) -> None:
         self._commitment = commitment
+        self._reports = reports
         self._peers = peers
 
     def services(self) -> NormalizedServices:
@@ -62,7 +64,7 @@ class StorageCommitmentSCP:
         if request.type_id not in (SUCCESSFUL, FAILURES_EXIST):
             return self._refused(request, NormalizedAnswer(statuses.NO_SUCH_EVENT_TYPE), "no such event type")
         try:
-            self._commitment.take(request.dataset, request.transfer_syntax_uid, request.sender)
+            self._reports.take(request.dataset, request.transfer_syntax_uid, request.sender)
         except DicomNodeError as error:
             return self._refused(request, status.normalized_answer(error), str(error))
         return NormalizedAnswer(statuses.SUCCESS)

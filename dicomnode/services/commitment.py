@@ -1,4 +1,4 @@
-"""Storage commitment (PS3.4 Annex J): what the node vouches for, and what it has others vouch for.
+"""Storage commitment as SCP (PS3.4 Annex J): what the node vouches for. As SCU: ``committing``.
 
 A request is on the disk, with the report that is owed for it, before it is answered. The verdict is made when the report goes out:
 by then whoever asks has sent what he asks for, and a file is read again, up to its last byte, at the latest possible moment.
@@ -23,7 +23,7 @@ from dicomnode.dicom.commitment import (
 )
 from dicomnode.dicom.peer import PeerSettings, Sender
 from dicomnode.dicom.sop_class import STORAGE_COMMITMENT_PUSH_MODEL, is_standard_storage, may_be_storage
-from dicomnode.errors import CommitmentError, DeliveryError, DicomNodeError, UndeliverableError, UnknownInstanceError
+from dicomnode.errors import DeliveryError, DicomNodeError, UndeliverableError, UnknownInstanceError
 from dicomnode.files import Files
 from dicomnode.index import Index
 from dicomnode.index.commitment import AskedCommitment, Holding
@@ -53,7 +53,7 @@ class CommitmentSettings(Settings):
 
 
 class Commitment:
-    """Takes requests, judges, reports; and takes the reports of others."""
+    """Takes requests, judges, reports."""
 
     def __init__(
         self,
@@ -170,26 +170,6 @@ class Commitment:
                     duration_s=round(time.monotonic() - started, 1),
                 )
         return CommitmentReport(asked.request.transaction_uid, tuple(committed), failures)
-
-    def take(self, dataset: bytes, transfer_syntax_uid: str, sender: Sender) -> None:
-        """Keep what a peer reports on a request of ours.
-
-        Raises:
-            CommitmentError: it cannot be read, or nobody asked this peer.
-            IndexUnavailableError: it cannot be kept now: the peer may try again.
-        """
-        report = CommitmentReport.read(dataset, transfer_syntax_uid, maximum=self._settings.maximum_instances)
-        if not self._index.commitments.take(report, sender.calling_ae_title):
-            own = self._index.commitments.own(report.transaction_uid)
-            if own is None or own.reported_at is None:
-                raise CommitmentError("Transaction UID is none that we asked this peer with")
-        log.info(
-            "commitment.report_taken",
-            calling_ae_title=sender.calling_ae_title,
-            transaction_uid=report.transaction_uid,
-            committed=len(report.committed),
-            failed=len(report.failed),
-        )
 
     def _asked(self, entry: OutboxEntry) -> AskedCommitment:
         key = entry.payload.get("request")
