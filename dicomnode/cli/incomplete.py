@@ -53,5 +53,7 @@ def _reason(study: IncompleteStudy) -> str:
             return f"{len(study.missing)} of {study.announced} instances"
         case Waiting.PERFORMED_STEP:
             return "the end of a performed step"
+        case Waiting.NOTHING:
+            return f"nothing: {len(study.missing)} of {study.announced} instances never came"
         case Waiting.SILENCE:
             return "silence: nothing says what it has"

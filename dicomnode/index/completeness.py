@@ -1,8 +1,9 @@
 """When a study is complete: told once for each time that it grew, whoever finds it out.
 
 What says so is, in this order: the performed procedure steps of the study, when none is in progress and everything that they made
-is here; a commitment request that lists all that is here; silence for a while. Reception knows nothing of this: whoever looks reads
-on from the instance that the last one ended with, and tables of the open studies only.
+is here; a commitment request that lists all that is here; silence for a while. What is announced and never comes is given up after a
+longer one. Reception knows nothing of this: whoever looks reads on from the instance that the last one ended with, and tables of the
+open studies only.
 
 The functions that take a connection are for other modules' transactions.
 """
@@ -49,6 +50,8 @@ class Waiting(StrEnum):
     """The end of a performed step that is in progress."""
     SILENCE = "silence"
     """Nothing announced its instances; it is complete when no more come for a while."""
+    NOTHING = "nothing"
+    """Instances that were announced never came; it was taken for complete without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,14 @@ class CompleteStudy:
     Attributes:
         round: 1 the first time.
         instances: how many are here, those in quarantine too.
+        missing: how many were announced and given up.
     """
 
     study_instance_uid: str
     round: int
     source: Source
     instances: int
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +91,14 @@ class IncompleteStudy:
 _LAST: Final = "SELECT max(id) FROM instance"
 _MARK: Final = "SELECT last_instance FROM growth_mark"
 _GROW: Final = """
-INSERT INTO study_growth (study_instance_uid, last_received_at, source, announced)
-SELECT study_instance_uid, max(received_at), '', 0 FROM (
+INSERT INTO study_growth (study_instance_uid, last_received_at, heard_at, source, announced, is_given_up)
+SELECT study_instance_uid, max(received_at), max(received_at), '', 0, 0 FROM (
     SELECT coalesce(instance.study_instance_uid, study.study_instance_uid) AS study_instance_uid, instance.received_at
     FROM instance LEFT JOIN series ON series.id = instance.series LEFT JOIN study ON study.id = series.study
     WHERE instance.id > :mark AND instance.id <= :last AND instance.state IN ('accepted', 'quarantined')
 ) WHERE study_instance_uid <> '' GROUP BY study_instance_uid
-ON CONFLICT DO UPDATE SET last_received_at = max(last_received_at, excluded.last_received_at)
+ON CONFLICT DO UPDATE SET last_received_at = max(last_received_at, excluded.last_received_at),
+    heard_at = max(heard_at, excluded.heard_at), is_given_up = 0
 """
 _ARRIVED: Final = """
 DELETE FROM awaited_instance WHERE sop_instance_uid IN (
@@ -108,8 +114,10 @@ _AWAIT: Final = """
 INSERT OR IGNORE INTO awaited_instance (study_instance_uid, sop_instance_uid) SELECT ?, value FROM json_each(?)
 """
 _ANNOUNCE: Final = """
-INSERT INTO study_growth (study_instance_uid, last_received_at, source, announced) VALUES (:study, 0, :source, :announced)
-ON CONFLICT DO UPDATE SET source = excluded.source, announced = announced + excluded.announced
+INSERT INTO study_growth (study_instance_uid, last_received_at, heard_at, source, announced, is_given_up)
+VALUES (:study, 0, :now, :source, :announced, 0)
+ON CONFLICT DO UPDATE SET heard_at = excluded.heard_at, source = excluded.source,
+    announced = announced + excluded.announced, is_given_up = 0
 """
 _IS_GROWING: Final = "SELECT source FROM study_growth WHERE study_instance_uid = ?"
 _IN_PROGRESS: Final = """
@@ -121,9 +129,10 @@ EXISTS (
 """
 _DUE: Final = f"""
 SELECT study_instance_uid, source FROM study_growth
-WHERE (source <> '' OR last_received_at <= :silent)
-    AND NOT EXISTS (SELECT 1 FROM awaited_instance WHERE study_instance_uid = study_growth.study_instance_uid)
-    AND NOT {_IN_PROGRESS}
+WHERE is_given_up = 0 AND NOT {_IN_PROGRESS} AND CASE
+    WHEN EXISTS (SELECT 1 FROM awaited_instance WHERE study_instance_uid = study_growth.study_instance_uid)
+        THEN last_received_at > 0 AND heard_at <= :given_up
+    ELSE source <> '' OR last_received_at <= :silent END
 """  # noqa: S608 - spelled out above
 _DUE_OF_STUDY: Final = f"{_DUE} AND study_instance_uid = :study"
 _COUNT: Final = """
@@ -131,11 +140,13 @@ SELECT coalesce((SELECT instance_count FROM study WHERE study_instance_uid = :st
     + (SELECT count(*) FROM instance WHERE study_instance_uid = :study AND state = 'quarantined')
 """
 _COMPLETE: Final = """
-INSERT INTO study_completion (study_instance_uid, round, at, source, instances)
-SELECT :study, coalesce(max(round), 0) + 1, :at, :source, :instances FROM study_completion WHERE study_instance_uid = :study
-RETURNING round
+INSERT INTO study_completion (study_instance_uid, round, at, source, instances, missing)
+SELECT :study, coalesce(max(round), 0) + 1, :at, :source, :instances, :missing FROM study_completion
+WHERE study_instance_uid = :study RETURNING round
 """
 _CLOSE: Final = "DELETE FROM study_growth WHERE study_instance_uid = ?"
+_GIVE_UP: Final = "UPDATE study_growth SET is_given_up = 1 WHERE study_instance_uid = ?"
+_COUNT_AWAITED: Final = "SELECT count(*) FROM awaited_instance WHERE study_instance_uid = ?"
 _STUDIES_OF: Final = """
 SELECT DISTINCT coalesce(instance.study_instance_uid, study.study_instance_uid)
 FROM json_each(?) AS listed
@@ -150,7 +161,8 @@ SELECT 1 FROM (
 ) WHERE sop_instance_uid NOT IN (SELECT value FROM json_each(:listed)) LIMIT 1
 """
 _OPEN: Final = f"""
-SELECT study_instance_uid, last_received_at, announced, {_IN_PROGRESS} FROM study_growth ORDER BY study_instance_uid
+SELECT study_instance_uid, last_received_at, announced, is_given_up, {_IN_PROGRESS} FROM study_growth
+ORDER BY study_instance_uid
 """  # noqa: S608 - spelled out above
 _AWAITED: Final = (
     "SELECT sop_instance_uid FROM awaited_instance WHERE study_instance_uid = ? ORDER BY sop_instance_uid LIMIT ?"
@@ -164,23 +176,25 @@ class Completeness:
         self._connections = connections
         self._writer = writer
 
-    def look(self, silence: timedelta) -> list[CompleteStudy]:
+    def look(self, silence: timedelta, give_up: timedelta = timedelta.max) -> list[CompleteStudy]:
         """The studies that are complete since the last look; recorded, and what follows is owed.
 
         It reads two numbers and the open studies; it only writes when something came, or a study is complete.
 
         Args:
             silence: how long nothing has to come for a study of which nothing else is known.
+            give_up: after how long without anything new a study is taken for complete without what it lacks.
         """
+        moments = _moments(silence, give_up)
         with self._connections.reading() as connection:
             mark, last = _ends(connection)
-            if mark == last and not connection.execute(_DUE, _moments(silence)).fetchone():
+            if mark == last and not connection.execute(_DUE, moments).fetchone():
                 return []
 
         def work(connection: sqlite3.Connection) -> list[CompleteStudy] | None:
             if not grow(connection):
                 return None
-            due = connection.execute(_DUE, _moments(silence)).fetchall()
+            due = connection.execute(_DUE, moments).fetchall()
             return list(_completed(connection, due))
 
         while (complete := self._writer.run(work)) is None:
@@ -190,22 +204,22 @@ class Completeness:
     def incomplete(self) -> Iterator[IncompleteStudy]:
         """The studies that are not complete as of the last look, each with what it waits for."""
         with self._connections.reading() as connection:
-            rows = connection.execute(_OPEN, _moments(timedelta())).fetchall()
-        for study, last_received_at, announced, in_progress in rows:
+            rows = connection.execute(_OPEN, _moments()).fetchall()
+        for study, last_received_at, announced, is_given_up, in_progress in rows:
             with self._connections.reading() as connection:
                 missing = tuple(uid for (uid,) in connection.execute(_AWAITED, (study, _MOST_NAMED)))
             waits_for = Waiting.INSTANCES if missing else Waiting.SILENCE
             if in_progress:
                 waits_for = Waiting.PERFORMED_STEP
+            elif is_given_up:
+                waits_for = Waiting.NOTHING
             received = instant(last_received_at) if last_received_at else None
             yield IncompleteStudy(study, waits_for, received, announced, missing)
 
     def awaited(self, study_instance_uid: str) -> int:
         """How many instances of the study were announced and are not here, as of the last look."""
         with self._connections.reading() as connection:
-            (count,) = connection.execute(
-                "SELECT count(*) FROM awaited_instance WHERE study_instance_uid = ?", (study_instance_uid,)
-            ).fetchone()
+            (count,) = connection.execute(_COUNT_AWAITED, (study_instance_uid,)).fetchone()
         return int(count)
 
     def rounds(self, study_instance_uid: str) -> list[tuple[datetime, Source]]:
@@ -279,29 +293,38 @@ def _announce(
     is_growing = connection.execute(_IS_GROWING, (study,)).fetchone() is not None
     if not announced or not (missing or is_growing):
         return
-    connection.execute(_ANNOUNCE, {"study": study, "source": source or "", "announced": announced})
+    now = microseconds(datetime.now(UTC))
+    row = {"study": study, "source": source or "", "announced": announced, "now": now}
+    connection.execute(_ANNOUNCE, row)
     if missing:
         connection.execute(_AWAIT, (study, json.dumps(missing)))
 
 
 def _complete_now(connection: sqlite3.Connection, study: str) -> Iterator[CompleteStudy]:
-    due = connection.execute(_DUE_OF_STUDY, {**_moments(None), "study": study}).fetchall()
+    due = connection.execute(_DUE_OF_STUDY, {**_moments(), "study": study}).fetchall()
     yield from _completed(connection, due)
 
 
 def _completed(connection: sqlite3.Connection, due: list[tuple[str, str]]) -> Iterator[CompleteStudy]:
     now = microseconds(datetime.now(UTC))
     for study, told in due:
-        connection.execute(_CLOSE, (study,))
         (instances,) = connection.execute(_COUNT, {"study": study}).fetchone()
+        (missing,) = connection.execute(_COUNT_AWAITED, (study,)).fetchone()
+        connection.execute(_GIVE_UP if missing else _CLOSE, (study,))
         if not instances:  # its instances are here, but in another study; or were deleted
             continue
-        source = Source(told or Source.SILENCE)
-        row = {"study": study, "at": now, "source": source, "instances": instances}
+        source = Source.SILENCE if missing else Source(told or Source.SILENCE)
+        row = {"study": study, "at": now, "source": source, "instances": instances, "missing": missing}
         (round_,) = connection.execute(_COMPLETE, row).fetchone()
-        payload = {"study_instance_uid": study, "round": round_, "source": str(source), "instances": instances}
+        payload = {
+            "study_instance_uid": study,
+            "round": round_,
+            "source": str(source),
+            "instances": instances,
+            "missing": missing,
+        }
         owe(connection, Owed(kind=STUDY_COMPLETE, destination=HERE, key=study, payload=payload))
-        yield CompleteStudy(study, round_, source, instances)
+        yield CompleteStudy(study, round_, source, instances, missing)
 
 
 def _missing(connection: sqlite3.Connection, sop_instance_uids: Collection[str]) -> list[str]:
@@ -315,10 +338,15 @@ def _ends(connection: sqlite3.Connection) -> tuple[int, int]:
     return mark, last or 0
 
 
-def _moments(silence: timedelta | None) -> dict[str, int]:
-    """Before which instant nothing may have come; None when silence is no reason."""
+def _moments(silence: timedelta = timedelta.max, give_up: timedelta = timedelta.max) -> dict[str, int]:
+    """Before which instant nothing may have come for it to be silence, or to be given up; the usual ones are never."""
     now = datetime.now(UTC)
     return {
-        "silent": -1 if silence is None else microseconds(now - silence),
+        "silent": _before(now, silence),
+        "given_up": _before(now, give_up),
         "abandoned": microseconds(now - ABANDONED_AFTER),
     }
+
+
+def _before(now: datetime, age: timedelta) -> int:
+    return -1 if age == timedelta.max else microseconds(now - age)

@@ -16,10 +16,14 @@ class Growth(Model):
     study_instance_uid = TextField(primary_key=True)
     last_received_at = BigIntegerField()
     """When its last instance came; 0 when none is here."""
+    heard_at = BigIntegerField()
+    """When an instance came or was announced last."""
     source = TextField()
     """What says which instances it has: see `dicomnode.index.completeness.Source`; empty when nothing did yet."""
     announced = IntegerField()
     """How many instances that said."""
+    is_given_up = IntegerField()
+    """1 when it was taken for complete without what it lacks, until something comes again."""
 
     class Meta:
         table_name = "study_growth"
@@ -47,6 +51,8 @@ class Completion(Model):
     source = TextField()
     instances = IntegerField()
     """How many it had then, those in quarantine too."""
+    missing = IntegerField()
+    """How many were announced and did not come."""
 
     class Meta:
         table_name = "study_completion"

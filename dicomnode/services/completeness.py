@@ -26,6 +26,8 @@ class CompletenessSettings(Settings):
     silence_s: Annotated[float, Field(ge=1, le=604800)] = 300.0
     """Time in s without a new instance after which a study is complete of which nothing says what it has: no performed procedure
     step, and no commitment request that lists all that is here."""
+    give_up_h: Annotated[float, Field(gt=0, le=8760)] = 24.0
+    """Time in h without anything new after which a study is taken for complete without the instances that it still lacks."""
 
 
 class CompletenessWatch:
@@ -34,6 +36,7 @@ class CompletenessWatch:
     def __init__(self, index: Index, settings: CompletenessSettings) -> None:
         self._completeness = index.completeness
         self._silence = timedelta(seconds=settings.silence_s)
+        self._give_up = timedelta(hours=settings.give_up_h)
 
     def look(self) -> None:
         """Find the studies that are complete since the last look.
@@ -41,7 +44,7 @@ class CompletenessWatch:
         Raises:
             IndexUnavailableError: the index cannot be read or written now.
         """
-        tell_complete(self._completeness.look(self._silence))
+        tell_complete(self._completeness.look(self._silence, self._give_up))
 
 
 class StudyCompleteHandler:
@@ -61,6 +64,7 @@ class StudyCompleteHandler:
             int(str(payload["round"])),
             Source(str(payload["source"])),
             int(str(payload["instances"])),
+            int(str(payload["missing"])),
         )
         for follow in self._followers:
             follow(study)
@@ -69,10 +73,11 @@ class StudyCompleteHandler:
 def tell_complete(studies: Iterable[CompleteStudy]) -> None:
     """One line for each study that is complete now."""
     for study in studies:
-        log.info(
+        (log.warning if study.missing else log.info)(
             "study.completed",
             study_instance_uid=study.study_instance_uid,
             round=study.round,
             source=str(study.source),
             instances=study.instances,
+            missing=study.missing,
         )

@@ -9,10 +9,10 @@ CREATE TABLE "awaited_instance" ("study_instance_uid" TEXT NOT NULL, "sop_instan
     ("study_instance_uid", "sop_instance_uid"));
 CREATE INDEX "awaited_sop_instance_uid" ON "awaited_instance" ("sop_instance_uid");
 CREATE TABLE "study_completion" ("id" INTEGER NOT NULL PRIMARY KEY, "study_instance_uid" TEXT NOT NULL, "round" INTEGER
-    NOT NULL, "at" INTEGER NOT NULL, "source" TEXT NOT NULL, "instances" INTEGER NOT NULL);
+    NOT NULL, "at" INTEGER NOT NULL, "source" TEXT NOT NULL, "instances" INTEGER NOT NULL, "missing" INTEGER NOT NULL);
 CREATE UNIQUE INDEX "completion_study_instance_uid_round" ON "study_completion" ("study_instance_uid", "round");
 CREATE TABLE "study_growth" ("study_instance_uid" TEXT NOT NULL PRIMARY KEY, "last_received_at" INTEGER NOT NULL,
-    "source" TEXT NOT NULL, "announced" INTEGER NOT NULL);
+    "heard_at" INTEGER NOT NULL, "source" TEXT NOT NULL, "announced" INTEGER NOT NULL, "is_given_up" INTEGER NOT NULL);
 CREATE TABLE "growth_mark" ("id" INTEGER NOT NULL PRIMARY KEY, "last_instance" INTEGER NOT NULL);
 CREATE TABLE "performed_step" ("id" INTEGER NOT NULL PRIMARY KEY, "sop_instance_uid" TEXT NOT NULL, "status" TEXT NOT
     NULL, "station_ae_title" TEXT NOT NULL, "modality" TEXT NOT NULL, "patient_id" TEXT NOT NULL, "start_date" TEXT NOT

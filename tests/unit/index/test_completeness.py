@@ -89,7 +89,7 @@ def test_completion_is_owed_in_its_transaction(index: Index) -> None:
     index.completeness.look(NONE)
     [owed] = index.outbox.list()
     assert (owed.kind, owed.key) == ("study-complete", STUDY)
-    assert owed.payload == {"study_instance_uid": STUDY, "round": 1, "source": "silence", "instances": 1}
+    assert owed.payload == {"study_instance_uid": STUDY, "round": 1, "source": "silence", "instances": 1, "missing": 0}
 
 
 def test_one_of_many_processes_tells_it(index: Index, open_index: Callable[..., Index]) -> None:
@@ -204,6 +204,36 @@ def test_instances_of_every_series_and_kind_are_expected(index: Index) -> None:
     made = [series("1.1"), series("1.2", ReferencedNonImageCompositeSOPInstanceSequence=not_images)]
     steps_of(index).change(begin(index), written(ended(PerformedSeriesSequence=made)), EXPLICIT_LE, CT1)
     assert waiting(index) == [(STUDY, "instances", ("1.1", "1.2", "1.9"))]
+
+
+# -- what never comes ----------------------------------------------------------------------------------------------------
+
+
+def test_what_never_comes_is_given_up_and_still_named(index: Index) -> None:
+    uid = begin(index)
+    store(index, "1.1")
+    end(index, uid, "1.1", "1.2")
+    assert index.completeness.look(LONG, LONG) == []
+    [complete] = index.completeness.look(LONG, NONE)
+    assert (complete.source, complete.instances, complete.missing) == (Source.SILENCE, 1, 1)
+    assert index.completeness.look(LONG, NONE) == []
+    assert waiting(index) == [(STUDY, "nothing", ("1.2",))]
+
+
+def test_given_up_instance_that_comes_after_all_completes_the_study_again(index: Index) -> None:
+    uid = begin(index)
+    store(index, "1.1")
+    end(index, uid, "1.1", "1.2")
+    index.completeness.look(LONG, NONE)
+    store(index, "1.2")
+    assert told(index.completeness.look(LONG)) == [(STUDY, 2, "performed-step", 2)]
+    assert waiting(index) == []
+
+
+def test_study_that_nothing_is_here_of_is_never_given_up(index: Index) -> None:
+    end(index, begin(index), "1.1")
+    assert index.completeness.look(NONE, NONE) == []
+    assert waiting(index) == [(STUDY, "instances", ("1.1",))]
 
 
 # -- commitment ----------------------------------------------------------------------------------------------------------
