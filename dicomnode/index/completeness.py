@@ -1,9 +1,9 @@
 """When a study is complete: told once for each time that it grew, whoever finds it out.
 
-What says so is, in this order: the performed procedure steps of the study, when none is in progress and everything that they made
-is here; a commitment request that lists all that is here; silence for a while. What is announced and never comes is given up after a
-longer one. Reception knows nothing of this: whoever looks reads on from the instance that the last one ended with, and tables of the
-open studies only.
+What says so is, in this order: the performed procedure steps of the study, when none is in progress and all that they made is here;
+a commitment request that lists all that is here; silence for a while. What is announced and never comes is given up after a longer
+one. Reception knows nothing of this: whoever looks reads on from the instance that the last one ended with, and tables of the open
+studies only.
 
 The functions that take a connection are for other modules' transactions.
 """
