@@ -18,7 +18,7 @@ from hashlib import blake2b
 from typing import Annotated, Final
 
 import structlog
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Finding, Severity, Verdict
@@ -53,6 +53,12 @@ class BreakerSettings(Settings):
     """Before a device has sent so many, nothing opens."""
     open_s: Annotated[float, Field(ge=1, le=7 * 86400)] = 3600.0
     """Time in s after which the breaker closes in any case, and counting begins anew."""
+
+    @model_validator(mode="after")
+    def _can_open(self) -> BreakerSettings:
+        if self.at_least > self.window:
+            raise ValueError("at_least is more than window: no device is ever seen to send so many")
+        return self
 
 
 class BreakerTable:

@@ -88,7 +88,7 @@ class Validation:
         for rule in self._rules_of(request.sop_class_uid, day, self._site.facts(subject)):
             try:
                 for hit in rule.check(subject):
-                    is_mended = can_be_fixed and hit.change is not None and _takes(rule, hit.change, changes)
+                    is_mended = hit.change is not None and _takes(rule, hit.change, changes if can_be_fixed else None)
                     findings.append(_finding(rule, hit, is_mended=is_mended))
             except Exception as error:  # noqa: BLE001 - a bug in a rule must never lose an image
                 _log_failure(rule, request.sop_class_uid, error)
@@ -175,11 +175,17 @@ def _concerns(rule: Rule, sop_class_uid: str) -> bool:
         return True
 
 
-def _takes(rule: Rule, change: Change, changes: dict[int, Change]) -> bool:
-    """Put a change among the others, unless the rule's mode only observes; the first that changes an attribute has it."""
+def _takes(rule: Rule, change: Change, changes: dict[int, Change] | None) -> bool:
+    """Whether a change is made, or would be but for the rule's mode; the first that changes an attribute has it.
+
+    Args:
+        changes: where it goes; None when nothing is changed any more.
+    """
     if rule.severity is not Severity.FIX:
         return False
-    return rule.cap < Severity.FIX or changes.setdefault(change.tag, change) == change
+    if rule.cap < Severity.FIX:
+        return True
+    return changes is not None and changes.setdefault(change.tag, change) == change
 
 
 def _finding(rule: Rule, hit: Hit, *, is_mended: bool) -> Finding:

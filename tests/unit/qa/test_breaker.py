@@ -117,3 +117,8 @@ def test_any_number_of_devices_can_be_made_up() -> None:
     for number in range(20_000):
         node.judge(refusal(), sender=Sender(f"AE{number}", "DICOMNODE", "192.0.2.1"))
     assert node.judge(*[refusal()] * 10)[-1] is Severity.QUARANTINE
+
+
+def test_window_must_be_able_to_fill() -> None:
+    with pytest.raises(ValueError, match="at_least is more than window"):
+        BreakerSettings(window=20, at_least=21)

@@ -6,8 +6,8 @@ from textwrap import indent
 
 import pytest
 from unit.dicom.elements import explicit
-from unit.qa.judging import Changes, answer, judge, text
-from unit.qa.site import judged, one_rule, rules, severity_of
+from unit.qa.judging import TODAY, Changes, answer, judge, text
+from unit.qa.site import judged, one_rule, rules, severity_of, subject
 
 from dicomnode.dicom.instance import Severity
 from dicomnode.errors import ConfigurationError
@@ -115,6 +115,13 @@ def test_override_and_mode_keep_a_fix_from_being_made() -> None:
         "site.one": (Severity.WARN, None),
         "site.two": (Severity.INFO, Severity.FIX),
     }
+
+
+def test_what_only_observes_tells_its_fix_also_when_nothing_is_changed_any_more() -> None:
+    validation = Validation(QaSettings(), site=rules(TWO))
+    seen = subject({PATIENT_ID: text(PATIENT_ID, "LO", "p1")}, "ER")
+    verdict = validation.judge(seen.dataset, seen.request, TODAY, can_be_fixed=False)
+    assert [one.would for one in verdict.findings if one.rule == "site.two"] == [Severity.FIX]
 
 
 HEAD = """version: 1
