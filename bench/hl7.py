@@ -23,7 +23,7 @@ import click
 _MESSAGE = (
     "MSH|^~\\&|RIS|HOSPITAL|DICOMNODE|RADIOLOGY|20260105101500||ORM^O01|{n}|P|2.5.1||||||UNICODE UTF-8\r"
     "PID|||P{n}^^^HOSPITAL||DOE^JANE||19700203|F\rPV1||O|ER|||||77^WELBY^MARCUS\r"
-    "ORC|NW|P{n}|F{n}||SC||^^^20260105110000^^R\r"
+    "ORC|NW|P{n}|F{n}||SC||^^^20991231110000^^R\r"
     "OBR||P{n}|F{n}|CTH^CT Head^L||||||||||||||A{n}|R{n}|S{n}||||CT\rZDS|1.2.3.{n}^RIS^Application^DICOM\r"
 )
 _PAGE_BYTES = 4096
