@@ -30,7 +30,7 @@ from dicomnode.qa.core import OTHER_PATIENT
 from dicomnode.qa.language import RuleSet, compile_rules
 from dicomnode.qa.rule_tests import load_rules
 from dicomnode.qa.rules import RULES
-from dicomnode.qa.studies import STUDY_RULES
+from dicomnode.qa.studies import OF_STUDIES
 from dicomnode.scp.application_entity import UnknownPeers
 from dicomnode.scp.presentation_contexts import PresentationContextSettings
 from dicomnode.scu.settings import ScuSettings
@@ -274,7 +274,7 @@ def _faults(place: KeyPath, use: Callable[[S], object], settings: S) -> Iterator
 
 
 def _unknown_rules(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    known = {rule.id for rule in RULES} | {rule.id for rule in STUDY_RULES} | {OTHER_PATIENT}
+    known = {rule.id for rule in RULES} | OF_STUDIES | {OTHER_PATIENT}
     for rule in config.qa.severities.keys() - known:
         meant = nearest(rule, known)
         hint = f"did you mean {meant}?" if meant else f"known are {', '.join(sorted(known))}"

@@ -21,6 +21,7 @@ from dicomnode.qa.language.schema import json_schema
 from dicomnode.qa.rule_tests import run_tests
 from dicomnode.qa.rules import RULES
 from dicomnode.qa.settings import OnEngineError, RuleSeverity
+from dicomnode.qa.studies import OF_STUDIES, effective_severities
 from dicomnode.settings.faults import nearest
 from dicomnode.settings.yaml_text import read_yaml
 
@@ -115,7 +116,7 @@ def explain(rule: str, *, moment: datetime, as_json: bool, config_path: Path | N
         meant = nearest(rule, known)
         raise Failed(f"no rule has the id {rule}" + (f"; did you mean {meant}?" if meant else ""))
     one = known[rule]
-    fired = _fired(config, rule, moment)
+    fired = _fired(config, rule, moment) if rule not in OF_STUDIES else None
     if as_json:
         click.echo(json.dumps(one.as_json() | {"fired": _fired_as_object(fired)}))
         return
@@ -197,6 +198,9 @@ def _known(config: Config) -> Iterator[_Known]:
         holds_back = finding != ENGINE_FAULT or config.qa.on_engine_error is OnEngineError.QUARANTINE
         severity = "quarantine" if holds_back else "info"
         yield _Known(finding, comment, severity, severity, None, "", "", ())
+    for whole, severity_here in effective_severities(severities):
+        default = whole.severity.name.lower()
+        yield _Known(whole.id, _first_line(whole.check.__doc__), default, severity_here, None, whole.reference, "", ())
     for profile in site.profiles:
         for own in profile.texts:
             here = _with_mode(own.severity, own.mode or profile.mode)

@@ -173,6 +173,7 @@ STUDY_RULES: Final = (
     StudyRule("study.announced", _WARN, "PS3.4 F.7", announced_missing),
     StudyRule("study.file", _WARN, "PS3.10 7", files_unreadable),
 )
+OF_STUDIES: Final = frozenset(rule.id for rule in STUDY_RULES)
 
 
 def judge_study(
@@ -202,6 +203,13 @@ def study_rule_set(severities: Mapping[str, RuleSeverity]) -> str:
     """Names the rules that a study is judged by: two nodes that judge alike have the same."""
     told = [f"{rule.id}={severity.name}" for rule, severity in _effective(severities)]
     return hashlib.sha256("\n".join([__version__, *told]).encode()).hexdigest()[:16]
+
+
+def effective_severities(severities: Mapping[str, RuleSeverity]) -> Iterator[tuple[StudyRule, str]]:
+    """All rules with their severities here, in words; off too."""
+    effective = {rule.id: severity.name.lower() for rule, severity in _effective(severities)}
+    for rule in STUDY_RULES:
+        yield rule, effective.get(rule.id, str(RuleSeverity.OFF))
 
 
 def _effective(severities: Mapping[str, RuleSeverity]) -> Iterator[tuple[StudyRule, Severity]]:
