@@ -54,6 +54,10 @@ def commit(
     is_running = configuration.is_running(config)
     with configuration.open_index(config) as index:
         references = _references(index, paths, studies)
+        if len(references) > config.commitment.maximum_instances:
+            raise Failed(
+                f"{len(references)} instances are more than commitment.maximum_instances: ask for fewer at once"
+            )
         committing = Committing(
             index, Reports(index, config.commitment), caller, peer=peer if peer in config.peers else ""
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicomnode.index.database import Connections
+from dicomnode.index.outbox import owe_once
 from dicomnode.index.writer import Writer
 
 NOTIFICATION_KIND: Final = "availability"
@@ -50,11 +51,6 @@ class Untold:
     last_event: int
 
 
-_OWE: Final = """
-INSERT OR IGNORE INTO outbox
-    (kind, destination, key, coalesces, payload, state, owed_at, not_before, due_at, attempts, reason, "by")
-VALUES ('availability', ?1, ?2, 1, '{}', 'waiting', ?3, ?4, ?4, 0, '', '')
-"""
 _TOLD: Final = "SELECT last_instance, last_event FROM notified WHERE destination = ? AND study_instance_uid = ?"
 _LAST_EVENT: Final = "SELECT coalesce(max(id), 0) FROM event"
 _UNTOLD: Final = """
@@ -78,7 +74,7 @@ def owe_notifications(connection: sqlite3.Connection, notify: Notify, study_inst
     now = int(time.time() * 1_000_000)
     due = now + int(notify.quiet_s * 1_000_000)
     for destination in notify.destinations:
-        connection.execute(_OWE, (destination, study_instance_uid, now, due))
+        owe_once(connection, NOTIFICATION_KIND, destination, study_instance_uid, now=now, due=due)
 
 
 class Availability:

@@ -214,6 +214,20 @@ def owe(connection: sqlite3.Connection, owed: Owed) -> int | None:
     return written.lastrowid if written.rowcount else None
 
 
+def owe_once(connection: sqlite3.Connection, kind: str, destination: str, key: str, *, now: int, due: int) -> None:
+    """What coalesces and has no payload, for a transaction in a hurry; ``now`` and ``due`` in microseconds since 1970."""
+    row = {
+        "kind": kind,
+        "destination": destination,
+        "key": key,
+        "coalesces": 1,
+        "payload": "{}",
+        "now": now,
+        "due": due,
+    }
+    connection.execute(_OWE, row)
+
+
 def owe_again(connection: sqlite3.Connection, kind: str, destination: str, key: str) -> bool:
     """Have what was given up of this kind, destination and key tried again; whether anything waits now."""
     places = {"kind": kind, "destination": destination, "key": key, "now": microseconds(datetime.now(UTC))}

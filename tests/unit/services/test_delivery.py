@@ -74,6 +74,33 @@ def test_failure_is_tried_again_until_it_succeeds(index: Index, error: Exception
     assert sum(line["event"] == "delivery.failed" and "delay_s" in line for line in logs) == 3
 
 
+def test_two_workers_deliver_each_row_once_and_in_order(index: Index, tmp_path: Path) -> None:
+    """As in a reload: the old worker still drains when the new one begins."""
+    second = Index(tmp_path, IndexSettings(), durability=Durability.FAST)
+    index.outbox.owe(*(Owed("report", f"{number % 2}", f"key-{number % 3}") for number in range(60)))
+    seen: list[tuple[str, str, int]] = []
+
+    def handler(entry: OutboxEntry) -> None:
+        seen.append((entry.destination, entry.key, entry.id))
+
+    workers = [
+        Delivery(each.outbox, {"report": handler}, SETTINGS, worker=f"delivery-{number}")
+        for number, each in enumerate((index, second))
+    ]
+    threads = [
+        threading.Thread(target=run, args=(worker, lambda: index.outbox.counts() == (0, 0))) for worker in workers
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(number for _, _, number in seen) == list(range(1, 61))
+    for place in {one[:2] for one in seen}:
+        in_place = [number for *one, number in seen if tuple(one) == place]
+        assert in_place == sorted(in_place)
+    second.close()
+
+
 def test_what_cannot_be_delivered_is_given_up_at_once(index: Index) -> None:
     index.outbox.owe(Owed("report", "a"), Owed("unheard-of", "a"))
 
