@@ -41,6 +41,7 @@ _IMAGE_PIXEL: Final = frozenset(
     | {0x00280103}
 )
 """What pixel data are read by (PS3.3 Table C.7-11a)."""
+_UNREADABLE: Final = "\ufffd"
 _ANY_CHARACTERS: Final = Encoding(implicit_vr=False, big_endian=False, character_set=character_set("ISO_IR 192"))
 
 
@@ -143,8 +144,11 @@ def _instead(fix: FixText) -> Callable[[Subject], str | None]:
 
 
 def _text(subject: Subject, tag: int) -> str | None:
-    """All that a text element says; None when it is absent, longer than rules see, or no text."""
+    """All that a text element says; None when it is absent, longer than rules see, or cannot be read as text."""
     element = subject.dataset.elements.get(tag)
     if element is None or element[2] == UNDEFINED or element[2] > MAX_VALUE_BYTES:
         return None
-    return subject.dataset.text(tag) if effective_vr(tag, element[0]) in CHARACTERS else None
+    if effective_vr(tag, element[0]) not in CHARACTERS:
+        return None
+    text = subject.dataset.text(tag)
+    return None if text is None or _UNREADABLE in text else text  # what cannot be read must not be written anew

@@ -86,6 +86,13 @@ def test_longer_values_than_rules_see_are_not_changed() -> None:
     assert judge({DESCRIPTION: explicit(DESCRIPTION, "LO", b"a" * 1026)}, validation=rule).changes == ()
 
 
+def test_text_that_cannot_be_read_is_not_written_anew() -> None:
+    rule = one_rule("fields: [StudyDescription]\nseverity: fix\nfix: {upper: true}")
+    utf8 = {0x00080005: text(0x00080005, "CS", "ISO_IR 192")}
+    assert judge(utf8 | {DESCRIPTION: explicit(DESCRIPTION, "LO", "größe".encode() + b" ")}, validation=rule).changes
+    assert not judge(utf8 | {DESCRIPTION: explicit(DESCRIPTION, "LO", b"gr\xf6\xdfe ")}, validation=rule).changes
+
+
 TWO = """
     version: 1
     profiles:
