@@ -44,11 +44,18 @@ class AvailableInstance:
 
 @dataclass(frozen=True, slots=True)
 class Untold:
-    """What a peer has not been told of a study, series by series; and how far it will have been told, then."""
+    """What a peer has not been told of a study.
+
+    Attributes:
+        instances: series by series.
+        last_instance: how far it will have been told, then; so with ``last_event``.
+        performed_step: the SOP Instance UID of the study's only performed procedure step; empty when there is none, or more.
+    """
 
     instances: Sequence[AvailableInstance]
     last_instance: int
     last_event: int
+    performed_step: str = ""
 
 
 _TOLD: Final = "SELECT last_instance, last_event FROM notified WHERE destination = ? AND study_instance_uid = ?"
@@ -61,6 +68,10 @@ WHERE study.study_instance_uid = :study AND (
     OR instance.id IN (SELECT instance FROM event WHERE id > :last_event AND kind = 'released')
 )
 ORDER BY series.id, instance.id
+"""
+_STEPS: Final = """
+SELECT sop_instance_uid FROM performed_step_study JOIN performed_step ON performed_step.id = step
+WHERE study_instance_uid = ? LIMIT 2
 """
 _TELL: Final = """
 INSERT INTO notified (destination, study_instance_uid, last_instance, last_event) VALUES (?, ?, ?, ?)
@@ -98,7 +109,13 @@ class Availability:
             ).fetchone()  # first: what is released meanwhile is told twice, not never
             places = {"study": study_instance_uid, "last_instance": last_instance, "last_event": last_event}
             rows = connection.execute(_UNTOLD, places).fetchall()
-        return Untold([AvailableInstance(*row[1:]) for row in rows], max((row[0] for row in rows), default=0), latest)
+            steps = connection.execute(_STEPS, (study_instance_uid,)).fetchall()
+        return Untold(
+            instances=[AvailableInstance(*row[1:]) for row in rows],
+            last_instance=max((row[0] for row in rows), default=0),
+            last_event=latest,
+            performed_step=steps[0][0] if len(steps) == 1 else "",
+        )
 
     def told(self, destination: str, study_instance_uid: str, untold: Untold) -> None:
         """The peer was told of these.

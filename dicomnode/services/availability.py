@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Annotated, Any, Final
 
@@ -14,10 +14,10 @@ from dicomnode.dicom.character_sets import character_set
 from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.peer import PeerSettings
 from dicomnode.dicom.procedure import new_uid
-from dicomnode.dicom.sop_class import INSTANCE_AVAILABILITY_NOTIFICATION
+from dicomnode.dicom.sop_class import INSTANCE_AVAILABILITY_NOTIFICATION, MODALITY_PERFORMED_PROCEDURE_STEP
 from dicomnode.errors import DeliveryError, UndeliverableError
 from dicomnode.index import Index
-from dicomnode.index.availability import AvailableInstance
+from dicomnode.index.availability import AvailableInstance, Untold
 from dicomnode.index.outbox import OutboxEntry
 from dicomnode.scu.caller import Caller
 from dicomnode.scu.normalized import n_create, opened, transfer_syntax
@@ -62,7 +62,7 @@ class AvailabilityNotifier:
         study = entry.key
         untold = self._index.availability.untold(entry.destination, study)
         if untold.instances:
-            self._tell(peer, study, untold.instances)
+            self._tell(peer, study, untold)
         self._index.availability.told(entry.destination, study, untold)
         log.info(
             "availability.notified",
@@ -71,25 +71,34 @@ class AvailabilityNotifier:
             instances=len(untold.instances),
         )
 
-    def _tell(self, peer: PeerSettings, study: str, instances: Sequence[AvailableInstance]) -> None:
+    def _tell(self, peer: PeerSettings, study: str, untold: Untold) -> None:
         with opened(Caller(peer, self._ae_title, self._scu), INSTANCE_AVAILABILITY_NOTIFICATION) as association:
             syntax = transfer_syntax(association, INSTANCE_AVAILABILITY_NOTIFICATION)
             encoding = Encoding.of(syntax, character_set(""))
-            for at in range(0, len(instances), _AT_ONCE):
-                some = instances[at : at + _AT_ONCE]
-                dataset = encoding.json_dataset(notification(study, some, self._ae_title))
+            for at in range(0, len(untold.instances), _AT_ONCE):
+                some = untold.instances[at : at + _AT_ONCE]
+                attributes = notification(study, some, ae_title=self._ae_title, performed_step=untold.performed_step)
+                dataset = encoding.json_dataset(attributes)
                 response = n_create(association, INSTANCE_AVAILABILITY_NOTIFICATION, new_uid(), dataset)
                 if not response.is_success and response.status != status.DUPLICATE_SOP_INSTANCE:
                     raise DeliveryError(f"notification not taken: {response.told()}")
 
 
-def notification(study_instance_uid: str, instances: Iterable[AvailableInstance], ae_title: str) -> dict[str, Any]:
+def notification(
+    study_instance_uid: str, instances: Iterable[AvailableInstance], *, ae_title: str, performed_step: str = ""
+) -> dict[str, Any]:
     """The Attribute List as DICOM JSON: nothing but what PS3.4 Table R.3.2-1 lists, since other attributes are forbidden.
 
     Args:
         instances: those of a series next to one another.
         ae_title: where they can be retrieved.
+        performed_step: the SOP Instance UID of the step that made them; empty when that is not known.
     """
+    step = {
+        "00081150": {"vr": "UI", "Value": [MODALITY_PERFORMED_PROCEDURE_STEP]},
+        "00081155": {"vr": "UI", "Value": [performed_step]},
+        "00404019": {"vr": "SQ"},  # Performed Workitem Code Sequence
+    }
     series = [
         {
             "0020000E": {"vr": "UI", "Value": [uid]},
@@ -98,7 +107,7 @@ def notification(study_instance_uid: str, instances: Iterable[AvailableInstance]
         for uid, group in groupby(instances, key=lambda one: one.series_instance_uid)
     ]
     return {
-        "00081111": {"vr": "SQ"},  # Referenced Performed Procedure Step Sequence: not said
+        "00081111": {"vr": "SQ", "Value": [step] if performed_step else []},
         "00081115": {"vr": "SQ", "Value": series},
         "0020000D": {"vr": "UI", "Value": [study_instance_uid]},
     }
