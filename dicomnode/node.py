@@ -55,7 +55,7 @@ from dicomnode.services.retrieve import Retrieve
 from dicomnode.services.storage import Storage
 from dicomnode.services.study_verdict import StudyJudgement
 from dicomnode.services.worklist import Scheduling
-from dicomnode.services.worklist_folder import synchronise
+from dicomnode.services.worklist_folder import WatchedFolder
 from dicomnode.services.worklist_query import WorklistQuery
 from dicomnode.supervisor import (
     ServiceManager,
@@ -309,7 +309,7 @@ def periodic_tasks(config: Config, files: Files, index: Index) -> Sequence[Perio
     kept_days = config.worklist.kept_days
     tasks.append(Periodic("worklist-records", _HOUR_S, lambda: Scheduling(index).remove_old(kept_days)))
     if folder := config.worklist.folder:
-        tasks.append(Periodic("worklist-folder", config.worklist.folder_interval_s, lambda: synchronise(index, folder)))
+        tasks.append(Periodic("worklist-folder", config.worklist.folder_interval_s, WatchedFolder(index, folder).look))
     return tasks
 
 

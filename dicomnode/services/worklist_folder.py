@@ -59,19 +59,38 @@ class _File:
         return self.name, self.modified_ns, self.size_bytes
 
 
+class WatchedFolder:
+    """The folder that the worklist follows, for a task that looks at it every few seconds."""
+
+    def __init__(self, index: Index, folder: Path) -> None:
+        self._index = index
+        self._folder = folder
+        self._is_readable = True
+
+    def look(self) -> None:
+        """Follow it. A folder that cannot be listed changes nothing (what is not mounted is not empty), and is told of once.
+
+        Raises:
+            IndexUnavailableError: the index cannot be read or written now; the next look goes on.
+        """
+        try:
+            synchronise(self._index, self._folder)
+        except OSError as error:
+            if self._is_readable:
+                log.error("worklist_folder.unreadable", folder=str(self._folder), reason=error.strerror)
+            self._is_readable = False
+        else:
+            self._is_readable = True
+
+
 def synchronise(index: Index, folder: Path) -> Followed:
     """Let the worklist follow the folder: files that are new, changed or gone since the last time.
 
-    A folder that cannot be listed changes nothing: what is not mounted is not empty.
-
     Raises:
+        OSError: the folder cannot be listed; nothing has changed.
         IndexUnavailableError: the index cannot be read or written now; the next call goes on.
     """
-    try:
-        present, busy = _list(folder)
-    except OSError as error:
-        log.error("worklist_folder.unreadable", folder=str(folder), reason=error.strerror)
-        return Followed()
+    present, busy = _list(folder)
     known = index.worklist_files.known()
     changed = [one for one in present if known.get(one.name) != (one.modified_ns, one.size_bytes)]
     read = refused = 0

@@ -14,7 +14,7 @@ from unit.dicom.worklist_entries import attributes, entry
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
 from dicomnode.index import Durability, Index, IndexSettings, StepKey, WorklistFilter
 from dicomnode.services.worklist_files import file_of
-from dicomnode.services.worklist_folder import Followed, synchronise
+from dicomnode.services.worklist_folder import Followed, WatchedFolder, synchronise
 
 LONG_AGO = 1_700_000_000
 
@@ -147,14 +147,20 @@ def test_steps_of_one_procedure_in_two_files_without_a_study_share_one(index: In
     assert len({one.entry.study_instance_uid for one in index.worklist.entries(WorklistFilter())}) == 1
 
 
-def test_folder_that_is_not_there_changes_nothing(index: Index, folder: Path) -> None:
+def test_folder_that_is_not_there_changes_nothing_and_is_told_of_once(index: Index, folder: Path) -> None:
     write(folder / "a.wl", entry(ScheduledProcedureStepID="A"))
-    synchronise(index, folder)
+    watched = WatchedFolder(index, folder)
+    watched.look()
     folder.rename(folder.with_name("away"))
     with capture_logs() as logged:
-        assert synchronise(index, folder) == Followed()
+        watched.look()
+        watched.look()
     assert [line["event"] for line in logged] == ["worklist_folder.unreadable"]
     assert steps(index) == {"A": "a.wl"}
+    folder.with_name("away").rename(folder)
+    (folder / "a.wl").unlink()
+    watched.look()
+    assert steps(index) == {}
 
 
 def test_entries_that_came_another_way_stay(index: Index, folder: Path) -> None:
