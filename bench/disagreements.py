@@ -30,13 +30,8 @@ SETTLED: Final = (
     Disagreement(
         "iod.type1", "Modality", ("secondary-capture-image",), US, "General Series has it as type 1 (C.7.3.1)"
     ),
-    Disagreement("iod.type2", "OperatorsName", ("rt-dose",), US, "RT Series has it as type 2 (C.8.8.1)"),
     Disagreement(
-        "iod.type1",
-        "NumberOfFrames",
-        ("rt-dose",),
-        US,
-        "Frame Increment Pointer makes Multi-frame be there (C.7.6.6)",
+        "iod.type1", "NumberOfFrames", ("rt-dose",), US, "Frame Increment Pointer makes Multi-frame be there (C.7.6.6)"
     ),
     Disagreement(
         "iod.type1", "FrameOfReferenceUID", ("rt-structure-set",), DCIODVFY, "Frame of Reference has usage U (A.19.3)"
@@ -47,18 +42,6 @@ SETTLED: Final = (
         ("rt-structure-set",),
         DCIODVFY,
         "Frame of Reference has usage U (A.19.3)",
-    ),
-    Disagreement("VR UI", "ReferencedSOPInstanceUID", ("rt-dose",), US, "No component has a leading zero (PS3.5 9.1)"),
-    Disagreement("VR IS", "NumberOfFrames", ("rt-dose",), US, "1A is no integer (PS3.5 6.2)"),
-    Disagreement(
-        "VR CS",
-        "SpecificCharacterSet",
-        ("mr-image",),
-        US,
-        "Its terms are defined (PS3.3 C.12.1.1.2), ISO_IR 999 is none",
-    ),
-    Disagreement(
-        "VR PN", "PatientName", ("mr-image",), US, "ISO 2022 IR 58 takes an escape sequence first (PS3.5 6.1.2.5.3)"
     ),
 )
 

