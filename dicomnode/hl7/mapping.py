@@ -44,6 +44,7 @@ class Kind(StrEnum):
     OFFSET = "offset"
 
 
+_MOMENTS: Final = frozenset({Kind.DATE, Kind.TIME, Kind.OFFSET})
 _KINDS_OF_VR: Final = {
     "DA": (Kind.DATE,),
     "TM": (Kind.TIME,),
@@ -258,6 +259,8 @@ def _value(rule: _Rule, group: Group) -> Value | None:
             continue
         if isinstance(value, Code):
             return value
+        if not value and rule.kind in _MOMENTS and group.value(path):  # a year, or a day without its time: no deletion
+            break
         if value and rule.kind is Kind.TEXT:
             meant = rule.values.get(value, rule.values.get("*"))
             if meant is not None:

@@ -100,6 +100,11 @@ def test_null_is_told_from_nothing() -> None:
     assert mapped("order", "RequestedProcedureCodeSequence", (field("OBR", 44, '""'),)) == ""
 
 
+def test_date_that_is_less_than_a_day_says_nothing() -> None:
+    assert mapped("patient", "PatientBirthDate", (field("PID", 7, "1970"),)) is None
+    assert mapped("patient", "PatientBirthDate", (field("PID", 7, '""'),)) == ""
+
+
 def test_name_loses_what_dicom_understands_otherwise() -> None:
     assert mapped("patient", "PatientName", (field("PID", 5, r"O\S\N=E\E\L^B"),)) == "O N E L^B"
 
