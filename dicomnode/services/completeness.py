@@ -64,7 +64,7 @@ class StudyCompleteHandler:
             int(str(payload["round"])),
             Source(str(payload["source"])),
             int(str(payload["instances"])),
-            int(str(payload["missing"])),
+            int(str(payload.get("missing", 0))),
         )
         for follow in self._followers:
             follow(study)
