@@ -57,13 +57,14 @@ def list_(*, dead: bool, dropped: bool, as_json: bool, config_path: Path | None)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @configuration.option
 def show(entry: int, *, as_json: bool, config_path: Path | None) -> None:
-    """Show all that is known of one entry.
+    """Show all that is known of one entry, with what it carries: that may tell of a patient.
 
     \b
     dicomnode outbox show 17
     """
     with configuration.open_index(configuration.read(config_path)) as index:
-        values = _as_json(index.outbox.get(entry))
+        found = index.outbox.get(entry)
+    values = _as_json(found) | {"payload": dict(found.payload)}
     if as_json:
         click.echo(json.dumps(values))
         return
@@ -140,5 +141,4 @@ def _as_json(entry: OutboxEntry) -> dict[str, object]:
         "due_at": entry.due_at.isoformat(),
         "failed_at": entry.failed_at.isoformat() if entry.failed_at else None,
         "by": entry.by,
-        "payload": dict(entry.payload),
     }

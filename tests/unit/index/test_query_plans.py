@@ -14,7 +14,7 @@ from unit.index.queries import Value, asked
 from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES
 from dicomnode.dicom.query.identifier import Identifier, Level, Model, QueryOptions, Selection
 from dicomnode.dicom.query.model import QUERY_KEYS
-from dicomnode.index import Index, functions
+from dicomnode.index import Index, functions, outbox
 from dicomnode.index.finding import few_matches, matching_rows, values_of_rows
 from dicomnode.index.matching import conditions_of
 from dicomnode.index.places import Places
@@ -124,3 +124,10 @@ def test_plan_shows_what_is_not_looked_up(plan: Plan) -> None:
 )
 def test_selected_instances_are_looked_up(plan: Plan, selection: Selection) -> None:
     assert scans(plan(*selecting(selection))) == []
+
+
+@pytest.mark.parametrize("look", [outbox._DESTINATIONS, outbox._CLAIM, outbox._STAY_BEHIND, outbox._NEXT_IN_ORDER])
+def test_delivery_worker_looks_up_an_index_however_much_waits(plan: Plan, look: str) -> None:
+    steps = plan(look, dict.fromkeys(re.findall(r":([a-z]\w*)", look), 1))
+    assert not [step for step in steps if step.startswith("SCAN outbox")]
+    assert [step for step in steps if step.startswith("SEARCH") and "USING INDEX" in step]
