@@ -1,6 +1,6 @@
 """What is known of an instance's patient, study and series before it is taken in: one statement, a few looks into indices.
 
-After each commit SQLite reads their pages anew, which takes 70 us. So what was found is remembered for a moment, for instances
+After each commit SQLite reads their pages anew, which takes 85 us. So what was found is remembered for a moment, for instances
 of the series that say the very same of patient, study and series; only whether the Instance Number is taken is looked up for
 each. No contradiction can come of that: an instance that says anything else is looked up at once. What another process brought in
 that moment may be missed; the verdict on the whole study tells it.
