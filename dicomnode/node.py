@@ -29,7 +29,7 @@ from dicomnode.hl7.serving import serve as serve_feed
 from dicomnode.index import Durability, Index
 from dicomnode.index.availability import NOTIFICATION_KIND
 from dicomnode.index.commitment import REPORT_KIND
-from dicomnode.index.completeness import STUDY_COMPLETE
+from dicomnode.index.growth import STUDY_COMPLETE
 from dicomnode.index.mpps import FORWARD
 from dicomnode.limits import NodeTable, Place
 from dicomnode.prepare import FILES_NAME, prepare

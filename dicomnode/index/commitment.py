@@ -14,8 +14,8 @@ from peewee import SQL
 from dicomnode.dicom.commitment import CommitmentReport, CommitmentRequest, Reference, pairs
 from dicomnode.dicom.peer import Sender
 from dicomnode.errors import UnknownEntryError
-from dicomnode.index.completeness import CompleteStudy, announce_committed
 from dicomnode.index.database import Connections
+from dicomnode.index.growth import CompleteStudy, announce_committed
 from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.outbox import Owed, owe, owe_again
 from dicomnode.index.schema import ACCEPTED, QUARANTINED, Instance, bound, compiled, insert_into

@@ -26,8 +26,8 @@ from dicomnode.dicom.performed_step import (
 )
 from dicomnode.dicom.procedure import StepStatus
 from dicomnode.errors import DuplicateObjectError, UnknownObjectError
-from dicomnode.index.completeness import CompleteStudy, announce_performed
 from dicomnode.index.database import Connections
+from dicomnode.index.growth import CompleteStudy, announce_performed
 from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.outbox import Owed, owe
 from dicomnode.index.schema import insert_into

@@ -19,7 +19,7 @@ class Growth(Model):
     heard_at = BigIntegerField()
     """When an instance came or was announced last."""
     source = TextField()
-    """What says which instances it has: see `dicomnode.index.completeness.Source`; empty when nothing did yet."""
+    """What says which instances it has: see `dicomnode.index.growth.Source`; empty when nothing did yet."""
     announced = IntegerField()
     """How many instances that said."""
     is_given_up = IntegerField()

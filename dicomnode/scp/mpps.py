@@ -22,7 +22,7 @@ from dicomnode.errors import (
     MissingValuesError,
     NormalizedError,
 )
-from dicomnode.index.completeness import CompleteStudy
+from dicomnode.index.growth import CompleteStudy
 from dicomnode.index.mpps import Recorded
 from dicomnode.scp import status
 from dicomnode.scp.application_entity import NormalizedServices

@@ -1,4 +1,4 @@
-"""Studies that are complete: looked for from time to time, told once, and what hangs on it (dicomnode.index.completeness)."""
+"""Studies that are complete: looked for from time to time, told once, and what hangs on it (dicomnode.index.growth)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 from pydantic import Field
 
 from dicomnode.index import Index
-from dicomnode.index.completeness import CompleteStudy, Source
+from dicomnode.index.growth import CompleteStudy, Source
 from dicomnode.index.outbox import OutboxEntry
 from dicomnode.settings import Settings
 

@@ -16,7 +16,7 @@ from dicomnode.dicom.scan import scan
 from dicomnode.errors import StorageError, UnknownInstanceError
 from dicomnode.files import Files
 from dicomnode.index import Index, StoredInstance, StudyVerdict
-from dicomnode.index.completeness import CompleteStudy
+from dicomnode.index.growth import CompleteStudy
 from dicomnode.qa.settings import RuleSeverity
 from dicomnode.qa.studies import Header, header_of, judge_study, study_rule_set
 

@@ -12,7 +12,8 @@ from unit.index.received import STUDY, received, verdict
 
 from dicomnode.dicom.peer import Sender
 from dicomnode.index import Index, OnConflict
-from dicomnode.index.completeness import CompleteStudy, Source, Waiting, announce_committed
+from dicomnode.index.completeness import Waiting
+from dicomnode.index.growth import CompleteStudy, Source, announce_committed
 from dicomnode.services.mpps import MppsSettings, PerformedProcedureSteps
 
 LONG, NONE = timedelta(hours=1), timedelta(microseconds=-1)
@@ -294,7 +295,7 @@ def test_commitment_does_not_overrule_a_step_that_ended(index: Index) -> None:
 
 
 def test_more_instances_than_one_look_takes(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dicomnode.index.completeness._LOOKED_AT", 2)
+    monkeypatch.setattr("dicomnode.index.growth._LOOKED_AT", 2)
     store(index, *(f"1.{number}" for number in range(5)))
     assert told(index.completeness.look(NONE)) == [(STUDY, 1, "silence", 5)]
     assert index.completeness.look(NONE) == []
