@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 from factories import ct, write
@@ -37,3 +38,19 @@ def test_report_comes_though_its_worker_was_killed_and_another_reloaded(tmp_path
         assert report.committed == [instance.SOPInstanceUID]
         assert node.stop() == 0
         assert not node.delivery_workers()
+
+
+def test_stopping_does_not_wait_for_a_peer_that_hangs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:  # takes connections, says nothing
+        port = hanging.getsockname()[1]
+        ct1 = {"ae_title": "CT1", "host": "127.0.0.1", "port": port}
+        node = RunningNode(tmp_path / "node", peers={"ct1": ct1}, processes={"workers": 1, "grace_s": 1})
+        with node:
+            instance = ct()
+            assert node.storescu(write(instance, tmp_path / "a.dcm")) == [0]
+            Modality(node.port, port).ask((str(instance.SOPClassUID), str(instance.SOPInstanceUID)))
+            wait_for(lambda: any(entry["under_way"] for entry in node.rows("outbox", "list")), what="the delivery")
+            assert node.stop(timeout_s=20) == 0
+    with node, Modality(node.port, port) as modality:
+        report = modality.reports.get(timeout=TIMEOUT_S)
+        assert report.committed == [instance.SOPInstanceUID], "its lease has ended with the worker"
