@@ -41,6 +41,8 @@ LEASE_S: Final = 60.0
 _RENEW_S: Final = 15.0
 _ATTEMPTS_AT_LEAST: Final = 3
 """Before anything is given up for its age: it may have become old while the node stood still."""
+_REST_S: Final = 5.0
+"""After the outbox could not be written: nothing is delivered that could not be written down."""
 _ENTRIES_IN_A_TURN: Final = 50
 """That one destination gets before the others may have its thread."""
 
@@ -106,6 +108,7 @@ class Delivery:
         self._pauses: dict[str, _Pause] = {}
         self._is_draining = False
         self._renew_at = 0.0
+        self._rests_until = 0.0
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def fileno(self) -> int:
@@ -176,6 +179,8 @@ class Delivery:
 
     def _start_deliveries(self) -> float:
         now, wait_s = datetime.now(UTC), LOOK_S
+        if time.monotonic() < self._rests_until:
+            return wait_s
         for destination, due_at in self._outbox.destinations():
             if due_at > now:
                 return min(wait_s, (due_at - now).total_seconds())
@@ -207,8 +212,10 @@ class Delivery:
                     break
         except IndexUnavailableError as error:
             log.warning("delivery.index_unavailable", destination=destination, reason=str(error))
+            self._rests_until = time.monotonic() + _REST_S
         except Exception:
             log.exception("delivery.failed", destination=destination)
+            self._rests_until = time.monotonic() + _REST_S
         with self._lock:
             self._running.discard(destination)
             self._notify()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -227,4 +228,18 @@ def test_step_wakes_its_loop_when_a_delivery_has_ended(index: Index) -> None:
     poll = select.poll()
     poll.register(worker, select.POLLIN)
     assert poll.poll(20_000)
+    run(worker, lambda: True)
+
+
+def test_index_that_cannot_be_written_does_not_keep_the_worker_busy(index: Index, tmp_path: Path) -> None:
+    index.outbox.owe(Owed("report", "a"))
+    worker = delivery(index, lambda entry: None)
+    with sqlite3.connect(tmp_path / "index.sqlite") as connection:
+        connection.execute("CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'full'); END")
+    with capture_logs() as logs:
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            worker.step()
+            time.sleep(0.001)
+    assert [line["event"] for line in logs] == ["delivery.index_unavailable"]
     run(worker, lambda: True)
