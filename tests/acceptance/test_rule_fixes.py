@@ -115,13 +115,13 @@ def test_device_that_is_refused_again_and_again_is_held_instead_until_it_is_well
     with RunningNode(folder, qa={"rules": "site.yaml", "breaker": breaker}) as node:
         bad = series(tmp_path / "bad", 14, KVP="400")
         assert node.storescu(*bad) == [0xC123] * 9 + [0xB007] * 5
-        [opened] = node.events("qa.breaker_opened")
+        [opened] = wait_for(lambda: node.events("qa.breaker_opened"), what="the alert")
         assert (opened["calling_ae_title"], opened["refused"], opened["rules"]) == ("STORESCU", 10, ["site.kvp"])
         held = node.rows("quarantine", "list")
         assert len(held) == 5
         assert node.storescu(bad[0], options=("-aet", "OTHER")) == [0xC123]
         assert node.storescu(*series(tmp_path / "good", 20)) == [0x0000] * 20
-        assert len(node.events("qa.breaker_closed", reason="share")) == 1
+        wait_for(lambda: node.events("qa.breaker_closed", reason="share"), what="the breaker to close")
         assert node.storescu(write(ct(KVP="401"), tmp_path / "late.dcm")) == [0xC123]
         assert len(node.rows("quarantine", "list")) == 5
 
