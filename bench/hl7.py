@@ -44,6 +44,7 @@ _START_TIMEOUT_S = 60.0
 def main(*, seconds: float, rounds: int, data_folder: Path, as_json: bool) -> None:
     """Send new orders over one and several connections, each as soon as the last is answered AA."""
     figures: dict[str, list[float]] = {}
+    data_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data_folder) as scratch, _node(Path(scratch)) as port:
         numbers = count(1)
         for _ in range(rounds):

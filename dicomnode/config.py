@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -166,6 +166,13 @@ class Config(Settings):
     def zone(self) -> tzinfo:
         """The time zone that "today" is of."""
         return ZoneInfo(self.time_zone) if self.time_zone else machine_zone()
+
+    def keeping(self, sections: Collection[str], running: Config) -> Config:
+        """This configuration with some sections of the ``running`` one, and what their files said when that was loaded."""
+        kept = self.model_copy(update={name: getattr(running, name) for name in sections})
+        if "hl7" in sections:
+            kept._mapping_file = running._mapping_file
+        return kept
 
     def effective(self) -> str:
         """The configuration as YAML that gives it again: every option, paths absolute."""

@@ -181,7 +181,7 @@ def _reloaded(new: Config, running: Config) -> Config:
         needs_restart.add("hl7")
     if needs_restart:
         log.warning("configuration.needs_restart", keys=sorted(needs_restart))
-    return new.model_copy(update={name: getattr(running, name) for name in needs_restart})
+    return new.keeping(needs_restart, running)
 
 
 def _addresses(config: Config) -> list[tuple[str, int]]:

@@ -60,6 +60,28 @@ def test_effective_configuration_gives_itself_again(tmp_path: Path) -> None:
     assert load(write(tmp_path, config.effective()), {}) == config
 
 
+def test_mapping_of_hl7_is_read_with_the_configuration_and_stays_with_its_section(tmp_path: Path) -> None:
+    (tmp_path / "mapping.yaml").write_text("status: {RP: SCHEDULED}\n")
+    running = load(write(tmp_path, "hl7: {mapping: mapping.yaml}\n"), {})
+    (tmp_path / "mapping.yaml").unlink()
+    assert running.field_mapping.status["RP"] == "SCHEDULED"
+    kept = load(write(tmp_path, "ae_titles: [OTHER]\n"), {}).keeping({"hl7"}, running)
+    assert pickle.loads(pickle.dumps(kept)).field_mapping.status["RP"] == "SCHEDULED"
+
+
+def test_fault_of_the_mapping_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "mapping.yaml").write_text("step:\n  Modality: OBR24\n")
+    with pytest.raises(ConfigurationError, match=r"mapping\.yaml:2: step\.Modality"):
+        load(write(tmp_path, "hl7: {mapping: mapping.yaml}\n"), {})
+
+
+@pytest.mark.parametrize("hl7", ["{listeners: [{port: 11112}]}", "{listeners: [{port: 2575}, {port: 2575}]}"])
+def test_refuses_an_hl7_listener_where_something_else_listens(tmp_path: Path, hl7: str) -> None:
+    [problem] = problems(tmp_path, f"hl7: {hl7}\n")
+    assert problem.key.startswith("hl7.listeners.")
+    assert "is listened on already" in problem.text
+
+
 def test_reaches_a_worker_process_unchanged(tmp_path: Path) -> None:
     config = load(write(tmp_path, "peers: {ct1: {ae_title: CT1, may: [store]}}\n"), {})
     assert pickle.loads(pickle.dumps(config)) == config
