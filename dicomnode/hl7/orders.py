@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dicomnode.dicom.json_form import hex_name
@@ -26,7 +26,7 @@ from dicomnode.errors import MessageError, WorklistError
 from dicomnode.hl7.groups import identified, step_groups
 from dicomnode.hl7.mapping import Code, FieldMapping, Group, Value
 from dicomnode.hl7.message import Message, required
-from dicomnode.index import StepKey, Transaction, change_status, entry_of, put_entry, steps_with
+from dicomnode.index import StepKey, Transaction, change_status, entry_of, put_entry, steps_with, successor
 
 _PLACER_NUMBER, _FILLER_NUMBER = 0x00402016, 0x00402017
 _LONGEST_ID: Final = 16
@@ -89,6 +89,7 @@ def order(transaction: Transaction, step: Step, *, by: str, reason: str) -> None
     Raises:
         MessageError: there is no such step, or it lacks what a scanner needs.
     """
+    step = _of_today(transaction, step)
     known = _known(transaction, step)
     if step.status is StepStatus.SCHEDULED:
         _schedule(transaction, step, known, by=by, reason=reason)
@@ -122,6 +123,16 @@ def entry_made_of(step: Step, known: WorklistEntry | None = None) -> WorklistEnt
         raise MessageError(
             f"not enough for a worklist (is it in hl7.mapping?): {error}", code=_REQUIRED_FIELD_MISSING
         ) from error
+
+
+def _of_today(transaction: Transaction, step: Step) -> Step:
+    """The step with the ID that its patient has now, when the order names one that was merged or changed since."""
+    current = successor(transaction, (step.text(PATIENT_ID), step.text(ISSUER_OF_PATIENT_ID)))
+    if current is None:
+        return step
+    (patient_id, issuer), corrections = current
+    named = {**corrections, PATIENT_ID: patient_id, ISSUER_OF_PATIENT_ID: issuer}
+    return replace(step, attributes={**step.attributes, **named})
 
 
 def _schedule(transaction: Transaction, step: Step, known: list[WorklistEntry], *, by: str, reason: str) -> None:

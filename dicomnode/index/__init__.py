@@ -2,6 +2,7 @@
 
 from dicomnode.index.availability import Notify
 from dicomnode.index.finding import Found
+from dicomnode.index.identities import successor
 from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
 from dicomnode.index.knowledge import Asked
@@ -86,4 +87,5 @@ __all__ = [
     "entry_of",
     "put_entry",
     "steps_with",
+    "successor",
 ]

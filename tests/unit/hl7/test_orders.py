@@ -118,6 +118,17 @@ def test_order_that_was_canceled_can_be_scheduled_again(feed: Feed, index: Index
     assert told(index) == [("ACC1", "SPS1", "SCHEDULED")]
 
 
+def test_order_under_a_former_number_is_the_survivors(feed: Feed, index: Index) -> None:
+    answer(feed, orm(ORC, OBR))
+    merged = message("ADT^A40", "EVN|", PID.replace("P1^", "P2^"), "MRG|P1^^^HOSPITAL", control_id="2")
+    assert answer(feed, merged) == ("AA", "")
+    assert answer(feed, orm(orc("XO", "SC", start="20260109080000"), OBR, control_id="3")) == ("AA", "")
+    [listed] = entries(index)
+    assert (listed.entry.patient_id, listed.entry.start) == ("P2", "20260109080000")
+    assert answer(feed, orm(orc("CA", "CA"), OBR, control_id="4")) == ("AA", "")
+    assert told(index) == [("ACC1", "SPS1", "CANCELED")]
+
+
 def test_cancellation_of_what_nobody_knows_is_an_error(feed: Feed, index: Index) -> None:
     assert answer(feed, orm(orc("CA", "CA"), OBR, ZDS)) == ("AE", "no such order in the worklist")
 
