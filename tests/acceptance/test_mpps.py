@@ -36,6 +36,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
         },
         "mpps": {"forward_to": ["ris"]},
         "delivery": {"first_retry_s": 0.2, "longest_retry_s": 0.5},
+        "processes": {"workers": 1},
     }
     with RunningNode(tmp_path_factory.mktemp("mpps"), **settings) as running:
         yield running
