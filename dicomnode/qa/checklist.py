@@ -7,12 +7,13 @@ and kept (a plan); what depends on values is left for each item.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from dicomnode.dicom.scan import Element
-from dicomnode.qa.conditions import Met, compiled
-from dicomnode.qa.standard import Attribute, EnumeratedValues, Iod, Node, tables
+from dicomnode.qa.conditions import READS_EMPTINESS, READS_VALUES, Met, compiled, tags_read
+from dicomnode.qa.standard import Attribute, Condition, EnumeratedValues, Iod, Node, tables
 
 TYPE_1: Final = "iod.type1"
 TYPE_1_EMPTY: Final = "iod.type1-empty"
@@ -45,7 +46,8 @@ class Missing(NamedTuple):
     section: str
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
     """What there is to say of an item with certain tags.
 
     Attributes:
@@ -54,6 +56,8 @@ class Plan(NamedTuple):
         filled: attributes of types 1 and 1C that are there and must not be empty, always or on a condition, each with its section.
         enumerated: attributes that are there and may have certain values only.
         sequences: that are there, and of whose items something is known.
+        values: the attributes whose values decide about conditional, filled and enumerated ones.
+        emptiness: the attributes that are there, and of which it decides whether they say anything.
         modules: places of modules that are not there, and when they have to be.
     """
 
@@ -62,6 +66,8 @@ class Plan(NamedTuple):
     filled: tuple[tuple[int, Met | None, str], ...]
     enumerated: tuple[tuple[int, EnumeratedValues, str], ...]
     sequences: tuple[tuple[int, ItemChecklist, str], ...]
+    values: tuple[int, ...]
+    emptiness: tuple[int, ...]
     modules: tuple[tuple[Met, int], ...] = ()
 
 
@@ -129,7 +135,7 @@ class IodChecklist:
                 active += self._modules[place]
             elif module.condition is not None:
                 waiting.append((compiled(module.condition), place))
-        return _plan(active, tags)._replace(modules=tuple(waiting))
+        return _plan(active, tags, tuple(waiting))
 
 
 @lru_cache(maxsize=512)  # a peer can make up any number of UIDs
@@ -144,18 +150,20 @@ def _item_checklist(node: Node) -> ItemChecklist:
     return ItemChecklist(node)
 
 
-def _plan(attributes: Iterable[tuple[Attribute, str]], tags: Tags) -> Plan:
+def _plan(attributes: Iterable[tuple[Attribute, str]], tags: Tags, modules: tuple[tuple[Met, int], ...] = ()) -> Plan:
     missing: dict[tuple[str, int], Missing] = {}
     conditional: dict[tuple[Met, str, int], tuple[Met, Missing]] = {}
     filled: dict[tuple[int, Met | None], str] = {}
     enumerated: dict[tuple[int, EnumeratedValues], str] = {}
     sequences: dict[tuple[int, ItemChecklist], str] = {}
+    conditions: list[Condition] = []
     for attribute, section in attributes:
         tag, kind = attribute.tag, attribute.type
         if tag in tags:
             if kind[0] == "1":
                 met = None if attribute.condition is None else compiled(attribute.condition)
                 filled.setdefault((tag, met), section)
+                conditions += [] if attribute.condition is None else [attribute.condition]
             if attribute.values is not None:
                 enumerated.setdefault((tag, attribute.values), section)
             if attribute.items is not None:
@@ -165,6 +173,7 @@ def _plan(attributes: Iterable[tuple[Attribute, str]], tags: Tags) -> Plan:
         elif attribute.condition is not None and tag != LATERALITY and kind in _RULES:
             met, rule = compiled(attribute.condition), _RULES[kind]
             conditional.setdefault((met, rule, tag), (met, Missing(rule, tag, section)))
+            conditions.append(attribute.condition)
     always = {tag for rule, tag in missing if rule == TYPE_1}
     return Plan(
         tuple(one for (rule, tag), one in missing.items() if rule == TYPE_1 or tag not in always),
@@ -172,7 +181,14 @@ def _plan(attributes: Iterable[tuple[Attribute, str]], tags: Tags) -> Plan:
         tuple((tag, met, section) for (tag, met), section in filled.items()),
         tuple((tag, values, section) for (tag, values), section in enumerated.items()),
         tuple((tag, inner, section) for (tag, inner), section in sequences.items()),
+        tuple(sorted({tag for tag, _ in enumerated} | _tags_read(conditions, READS_VALUES))),
+        tuple(sorted(({tag for tag, _ in filled} | _tags_read(conditions, READS_EMPTINESS)) & tags.keys())),
+        modules,
     )
+
+
+def _tags_read(conditions: Iterable[Condition], operators: frozenset[str]) -> set[int]:
+    return {tag for condition in conditions for tag in tags_read(condition, operators)}
 
 
 def _says_something(attribute: Attribute) -> bool:

@@ -5,7 +5,7 @@ A condition that looks at an attribute which is nowhere is not met: nothing is d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -14,6 +14,11 @@ from dicomnode.qa.standard import Condition
 
 Met = Callable[[ScannedDataset, Item], bool]
 """Whether a condition is met in an item of a data set; at the top level the data set is the item."""
+
+READS_VALUES: Final = frozenset({"=", "!=", ">", "=>"})
+"""Operators that look at what an attribute says, in the item or, where that does not have it, in the data set."""
+READS_EMPTINESS: Final = frozenset({"++"})
+"""Operators that look at whether an attribute of the item says something; all others look at nothing but the item's tags."""
 
 NUMBERS: Final = frozenset({b"US", b"SS", b"UL", b"SL"})
 _MAX_VALUE_BYTES: Final = 1024
@@ -27,6 +32,16 @@ def compiled(condition: Condition) -> Met:
         ValueError: the operator is none that is known.
     """
     return _compiled(_frozen(condition))
+
+
+def tags_read(condition: Condition, operators: frozenset[str]) -> Iterator[int]:
+    """The attributes that ``condition`` looks at with one of ``operators``."""
+    operator, *rest = condition
+    if operator in ("and", "or"):
+        for part in rest:
+            yield from tags_read(part, operators)
+    elif operator in operators:
+        yield rest[0]
 
 
 def words(dataset: ScannedDataset, element: Element) -> list[bytes]:

@@ -1,13 +1,16 @@
 """Rules on conformance to the IOD: attributes that have to be there, values that are not among those of the standard.
 
 One pass over the data set and its items finds what all of these rules tell. What many items lack in the same way is told once.
+
+Instances of a series, and items of a sequence, have the same tags and say the same where it counts: few values decide what is
+required, and few have to be certain ones. What was found of an item is remembered by just these (`_said`) for the next.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from pydicom.datadict import keyword_for_tag
@@ -24,6 +27,7 @@ from dicomnode.qa.checklist import (
     TYPE_2C,
     IodChecklist,
     ItemChecklist,
+    Missing,
     Plan,
     checklist,
 )
@@ -41,6 +45,9 @@ MAX_SECONDS: Final = 0.020
 PARTIAL: Final = "iod.partial"
 
 _ITEMS_BETWEEN_LOOKS: Final = 64
+_MAX_REMEMBERED: Final = 4096
+_MAX_REMEMBERED_BYTES: Final = 64
+"""Of a value."""
 _SHARED_GROUPS, _PER_FRAME_GROUPS = 0x52009229, 0x52009230
 _COMMENTS: Final = {
     TYPE_1: "{} missing (type 1)",
@@ -52,6 +59,9 @@ _COMMENTS: Final = {
 }
 
 _Level = IodChecklist | ItemChecklist
+
+_remembered: Final[dict[tuple[object, ...], tuple[Missing, ...]]] = {}
+"""The faults of items, by all that they depend on; all are forgotten when there are too many."""
 
 
 class Found:
@@ -91,7 +101,8 @@ def _walk(dataset: ScannedDataset, top: IodChecklist, found: Found) -> None:
         _check_groups(dataset, top, found)
     waiting: deque[tuple[ItemChecklist, Item, Place, str]] = deque()
     _check(dataset, dataset, plan, top, None, "", found, waiting)
-    until = time.perf_counter() + MAX_SECONDS if waiting else 0.0
+    # the processor's time: on a busy machine an instance is looked at no less than elsewhere
+    until = time.thread_time() + MAX_SECONDS if waiting else 0.0
     countdown = _ITEMS_BETWEEN_LOOKS
     while waiting:
         level, item, place, section = waiting.popleft()
@@ -99,7 +110,7 @@ def _walk(dataset: ScannedDataset, top: IodChecklist, found: Found) -> None:
         countdown -= 1
         if not countdown:
             countdown = _ITEMS_BETWEEN_LOOKS
-            if time.perf_counter() > until:
+            if time.thread_time() > until:
                 found.hits[PARTIAL] = [Hit((), "IOD check partial: it took too long")]
                 return
 
@@ -115,21 +126,60 @@ def _check(
     waiting: deque[tuple[ItemChecklist, Item, Place, str]],
 ) -> None:
     """Look at one item, and put those of its sequences in the queue."""
-    elements = item.elements
-    for rule, tag, own in plan.missing:
+    said = _said(dataset, item, plan)
+    faults = _remembered.get(said) if said is not None else None
+    if faults is None:
+        faults = tuple(_faults(dataset, item, plan))
+        if said is not None:
+            _remember(said, faults)
+    for rule, tag, own in faults:
         found.add(rule, tag, level, place, own or section)
-    for tag, required, own in plan.filled:
-        if not elements[tag][2] and (required is None or required(dataset, item)):
-            found.add(TYPE_1_EMPTY, tag, level, place, own or section)
-    for met, (rule, tag, own) in plan.conditional:
-        if met(dataset, item):
-            found.add(rule, tag, level, place, own or section)
-    for tag, values, own in plan.enumerated:
-        if elements[tag][2] and _is_none_of(dataset, item, tag, values):
-            found.add(ENUM, tag, level, place, own or section)
     for tag, inner, own in plan.sequences:
         for number, each in enumerate(item.items.get(tag, ())):
             waiting.append((inner, each, (place, tag, number), own or section))
+
+
+def _said(dataset: ScannedDataset, item: Item, plan: Plan) -> tuple[object, ...] | None:
+    """All that faults of an item depend on: its tags (they make the plan), what is empty, and the values that decide.
+
+    None where it is not to be remembered: a value is long, or faults of the encoding leave open what is a value.
+    """
+    if dataset.faults:
+        return None
+    elements, above, data = item.elements, dataset.elements, dataset.data
+    said: list[object] = [plan, dataset.big_endian]
+    said += [tag for tag in plan.emptiness if not elements[tag][2]]
+    for tag in plan.values:
+        element = elements.get(tag) or above.get(tag)
+        if element is None:
+            said.append(None)
+            continue
+        vr, offset, length = element
+        if length > _MAX_REMEMBERED_BYTES:
+            return None
+        said += vr, bytes(data[offset : offset + length])
+    return tuple(said)
+
+
+def _remember(said: tuple[object, ...], faults: tuple[Missing, ...]) -> None:
+    if len(_remembered) >= _MAX_REMEMBERED:
+        _remembered.clear()
+    _remembered[said] = faults
+
+
+def _faults(dataset: ScannedDataset, item: Item, plan: Plan) -> Iterator[Missing]:
+    """What is wrong with one item, apart from the items of its sequences."""
+    elements = item.elements
+    yield from plan.missing
+    for tag, required, section in plan.filled:
+        if not elements[tag][2] and (required is None or required(dataset, item)):
+            yield Missing(TYPE_1_EMPTY, tag, section)
+    for met, missing in plan.conditional:
+        if met(dataset, item):
+            yield missing
+    for tag, values, section in plan.enumerated:
+        if elements[tag][2] and _is_none_of(dataset, item, tag, values):
+            yield Missing(ENUM, tag, section)
 
 
 def _is_none_of(dataset: ScannedDataset, item: Item, tag: int, values: EnumeratedValues) -> bool:

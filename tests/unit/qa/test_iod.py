@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
@@ -17,6 +19,7 @@ from pydicom.uid import (
     RTDoseStorage,
     SecondaryCaptureImageStorage,
 )
+from unit.dicom.against_pydicom import read, real_file
 from unit.dicom.elements import explicit
 from unit.qa.judging import SENDER, Changes, judge, number, text
 
@@ -227,3 +230,66 @@ def test_real_files_are_kept_whatever_they_lack(path: Path) -> None:
     verdict = VALIDATION.judge(dataset, request, date(2024, 6, 1))
     assert verdict.severity <= Severity.WARN
     assert not any(finding.rule == "core.engine" for finding in verdict.findings)
+
+
+VALUES = st.sampled_from(
+    [
+        {PHOTOMETRIC: text(PHOTOMETRIC, "CS", "RGB"), 0x00280002: number(0x00280002, 3)},
+        {PHOTOMETRIC: text(PHOTOMETRIC, "CS", "PALETTE COLOR")},
+        {PHOTOMETRIC: text(PHOTOMETRIC, "CS", "")},
+        {0x00280002: number(0x00280002, 3)},
+        {0x00280002: text(0x00280002, "US", "")},
+        {IMAGE_TYPE: text(IMAGE_TYPE, "CS", "ORIGINAL\\PRIMARY\\LOCALIZER")},
+        {IMAGE_TYPE: text(IMAGE_TYPE, "CS", "NONE")},
+        {IMAGE_TYPE: text(IMAGE_TYPE, "CS", "")},
+        {IMAGE_TYPE: text(IMAGE_TYPE, "CS", "DERIVED\\" + "PRIMARY" * 20)},
+        {IMAGE_TYPE: None},
+        {PIXEL_REPRESENTATION: number(PIXEL_REPRESENTATION, 2)},
+        {PIXEL_REPRESENTATION: text(PIXEL_REPRESENTATION, "CS", "02")},
+        {IMAGE_POSITION: None, IMAGE_ORIENTATION: None},
+        {CONTRAST_ROUTE: text(CONTRAST_ROUTE, "LO", "IV")},
+        {REFERENCED_IMAGES: sequence(REFERENCED_IMAGES, b"", text(REFERENCED_INSTANCE, "UI", ""))},
+        {REFERENCED_IMAGES: sequence(REFERENCED_IMAGES, text(REFERENCED_INSTANCE, "UI", "1.2"))},
+    ]
+)
+
+
+@given(st.lists(st.lists(VALUES, max_size=4), min_size=2, max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_what_is_remembered_of_slices_changes_nothing_of_what_is_told(slices: list[list[Changes]]) -> None:
+    changes = [dict(change for one in changed for change in one.items()) for changed in slices]
+    alone = []
+    for changed in changes:
+        iod._remembered.clear()
+        alone.append(faults(changed))
+    iod._remembered.clear()
+    assert [faults(changed) for changed in changes] == alone
+    assert [faults(changed) for changed in changes] == alone
+
+
+@given(st.sampled_from(["liver_1frame.dcm", "rtplan.dcm", "test-SR.dcm", "MR_small_bigendian.dcm"]), st.data())
+@settings(max_examples=100, deadline=None)
+def test_what_is_remembered_of_real_files_changes_nothing_of_what_is_told(name: str, data: st.DataObject) -> None:
+    original, syntax = read(real_file(name))[:2]
+    spoilt = bytearray(original)
+    for _ in range(data.draw(st.integers(1, 4))):
+        spoilt[data.draw(st.integers(0, min(len(spoilt), 6000) - 1))] = data.draw(st.sampled_from(b"A0 \\\0\xff9"))
+    sop_class = scan(original, syntax).uid(0x00080016) or ""
+
+    def told(content: bytes) -> tuple[Finding, ...]:
+        return judge(content, sop_class=sop_class, transfer_syntax=syntax, validation=VALIDATION).findings
+
+    iod._remembered.clear()
+    alone = told(bytes(spoilt))
+    iod._remembered.clear()
+    told(original)
+    assert iod._remembered
+    assert told(bytes(spoilt)) == alone
+    assert told(bytes(spoilt)) == alone
+
+
+def test_no_more_is_remembered_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iod, "_MAX_REMEMBERED", 10)
+    for rows in range(100):
+        faults({PIXEL_REPRESENTATION: number(PIXEL_REPRESENTATION, rows)})
+    assert len(iod._remembered) <= 10
