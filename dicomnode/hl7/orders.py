@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dicomnode.dicom.json_form import hex_name
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry, new_uid
-from dicomnode.dicom.value_representation import NAME_GROUPS, dictionary_vr
+from dicomnode.dicom.value_representation import UNSPLIT, dictionary_vr
 from dicomnode.dicom.worklist_attributes import (
     ACCESSION_NUMBER,
     ISSUER_OF_PATIENT_ID,
@@ -206,11 +206,8 @@ def _attribute(tag: int, value: Value) -> dict[str, Any]:
             "00080104": {"vr": "LO", "Value": [value.meaning]},
         }
         return {"vr": "SQ", "Value": [item]}
-    vr = dictionary_vr(tag).decode("ascii")
-    if vr == "PN":
-        groups = zip(NAME_GROUPS, value.split("="), strict=False)
-        return {"vr": vr, "Value": [{name: group for name, group in groups if group}]}
-    return {"vr": vr, "Value": [value] if vr in ("ST", "LT", "UT") else value.split("\\")}
+    is_one = dictionary_vr(tag) in UNSPLIT
+    return {"Value": [value] if is_one else value.split("\\")}
 
 
 def _status(group: Group, mapping: FieldMapping) -> StepStatus:

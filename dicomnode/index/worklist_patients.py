@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from dicomnode.dicom.json_form import hex_name
+from dicomnode.dicom.json_form import hex_name, normalised
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
-from dicomnode.dicom.value_representation import NAME_GROUPS, dictionary_vr
+from dicomnode.dicom.worklist_attributes import PROCEDURE
 from dicomnode.index.identities import Identity
 from dicomnode.index.worklist import put
 
@@ -28,21 +28,13 @@ def correct_entries(
         by: who says so.
         reason: for the record of each entry.
     """
+    # a scanner cannot do without what is of type 1: nobody deletes that
+    gone = {hex_name(tag) for tag, value in attributes.items() if value or PROCEDURE.get(tag) != "1"}
+    said = {hex_name(tag): {"Value": [value]} for tag, value in attributes.items() if value}
+    written = dict(normalised(said, []))
     rows = connection.execute(_OF_PATIENT, patient).fetchall() if patient[0] else []
     for text, status, source in rows:
-        entry: dict[str, Any] = json.loads(text)
-        for tag, value in attributes.items():
-            entry.pop(hex_name(tag), None)
-            if value:
-                entry[hex_name(tag)] = _attribute(tag, value)
-        corrected = WorklistEntry(dict(sorted(entry.items())), StepStatus(status))
+        kept = {name: attribute for name, attribute in json.loads(text).items() if name not in gone}
+        corrected = WorklistEntry(dict(sorted({**kept, **written}.items())), StepStatus(status))
         put(connection, corrected, by=by, reason=reason, source=source)
     return len(rows)
-
-
-def _attribute(tag: int, value: str) -> dict[str, Any]:
-    vr = dictionary_vr(tag).decode("ascii")
-    if vr != "PN":
-        return {"vr": vr, "Value": [value]}
-    groups = zip(NAME_GROUPS, value.split("="), strict=False)
-    return {"vr": vr, "Value": [{name: group for name, group in groups if group}]}

@@ -224,6 +224,11 @@ def test_worklist_follows_an_update(index: Index, entry: WorklistEntry) -> None:
     assert listed(index) == [("P1", issuer, "SMITH^JANE", "folder/entry.wl")]
 
 
+def test_worklist_keeps_what_a_scanner_needs(index: Index, entry: WorklistEntry) -> None:
+    assert change(index, "P1", issuer=entry.issuer, name="")
+    assert listed(index) == [("P1", entry.issuer, "Doe^Jane", "folder/entry.wl")]
+
+
 def test_worklist_follows_a_merge(index: Index, entry: WorklistEntry) -> None:
     issuer = entry.issuer
     assert change(index, "P2", prior="P1", issuer=issuer, name="SMITH^JANE")
