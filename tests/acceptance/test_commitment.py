@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom.sop_class import MRImageStorage, StorageCommitmentPushModel
 from running_node import RunningNode, free_port, wait_for
-from scanner import Modality, request
+from scanner import Modality, action, request
 
 TIMEOUT_S = 60.0
 IN_QUARANTINE, UNKNOWN, OTHER_CLASS = 0x0110, 0x0112, 0x0119
@@ -199,6 +199,7 @@ def test_refuses_request_that_lacks_what_it_needs(node: RunningNode, fault: str)
 def test_refuses_other_instance_and_action(node: RunningNode) -> None:
     association = Modality(node.port, 0).associate()
     send = association.send_n_action
-    assert send(Dataset(), 2, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1")[0].Status == 0x0123
-    assert send(Dataset(), 1, StorageCommitmentPushModel, "1.2.3")[0].Status == 0x0112
+    asked = action(("1.2.3", "1.2.4"))  # pynetdicom announces an empty data set, and then sends none
+    assert send(asked, 2, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1")[0].Status == 0x0123
+    assert send(asked, 1, StorageCommitmentPushModel, "1.2.3")[0].Status == 0x0112
     association.release()
