@@ -10,6 +10,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --retries 2
 NO_REGISTRY := the Python packages could not be installed (see above): is the package registry reachable?
 
+# Where it is set, every process that a test or the node starts would compile all of its modules anew: a second each.
+export PYTHONDONTWRITEBYTECODE :=
+
 fail = { echo "make: $(strip $(1))" >&2; exit 1; }
 
 .PHONY: help run test check format bench clean debian-packages
