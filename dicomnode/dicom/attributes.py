@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
 from dicomnode.dicom.element_header import UNDEFINED
@@ -19,7 +19,7 @@ from dicomnode.dicom.json_model import sequence_json
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, ScannedDataset
 from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
-from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT
+from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT, WORD_BYTES
 
 PATIENT: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -220,14 +220,20 @@ def _remembered(values: _Values, implicit_vr: bool, character_set: bytes) -> Map
 def _level(scanned: ScannedDataset, head: bytes, table: Mapping[int, str]) -> Mapping[int, str]:
     values = {}
     has_escapes = len(scanned.character_set().terms) > 1
+    order: Literal["big", "little"] = "big" if scanned.big_endian else "little"
     elements = scanned.elements
     for tag in table.keys() & elements.keys():
         vr = table[tag]
-        _, offset, length = elements[tag]
+        found, offset, length = elements[tag]
         end = offset + length
         text: str | None
-        if vr not in _SPECIAL and not has_escapes and length >= 0 and end <= len(head):
-            # nearly all values stand there and are ASCII; slices of bytes are cheaper than what follows
+        # nearly all values stand in the head, and are ASCII or one number; slices of bytes are cheaper than what follows
+        if length < 0 or end > len(head):
+            pass
+        elif found == b"US" and vr == "US" and length == WORD_BYTES[b"US"]:
+            values[tag] = str(int.from_bytes(head[offset:end], order))
+            continue
+        elif vr not in _SPECIAL and not has_escapes:
             raw = head[offset:end]
             if raw.isascii():
                 text = raw.decode("ascii").strip(" \0")

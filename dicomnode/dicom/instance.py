@@ -61,7 +61,9 @@ class Verdict:
     @property
     def severity(self) -> Severity:
         """The worst finding's severity; INFO when there is none."""
-        return max((finding.severity for finding in self.findings), default=Severity.INFO)
+        if not self.findings:  # as of most instances, and it is asked several times of each
+            return Severity.INFO
+        return max(finding.severity for finding in self.findings)
 
     @property
     def worst(self) -> Finding | None:

@@ -13,7 +13,7 @@ from dicomnode.dicom.amend import Change
 from dicomnode.dicom.instance import Severity, StoreRequest
 from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.scan import UNDEFINED, ScannedDataset
-from dicomnode.dicom.value_representation import CHARACTERS
+from dicomnode.dicom.value_representation import CHARACTERS, effective_vr
 
 MAX_VALUE_BYTES: Final = 1024
 """How much of a value a rule sees: a sender decides how long a value is, but not what judging it costs."""
@@ -93,10 +93,11 @@ class Subject:
         element = self.dataset.elements.get(tag)
         if element is None or element[2] == UNDEFINED:
             return None
-        _, offset, length = element
-        if length > MAX_VALUE_BYTES:
-            return bytes(self.dataset.data[offset : offset + MAX_VALUE_BYTES]).rstrip(b" \0")
-        return self.dataset.value(tag)
+        vr, offset, length = element
+        value = bytes(self.dataset.data[offset : offset + min(length, MAX_VALUE_BYTES)])
+        if length > MAX_VALUE_BYTES or effective_vr(tag, vr) in CHARACTERS:
+            return value.rstrip(b" \0")
+        return value
 
 
 @lru_cache(maxsize=4096)
