@@ -142,6 +142,17 @@ class Config(Settings):
         """The site's own rules, as they were when the configuration was loaded."""
         return compile_rules(self._rule_file) if self._rule_file is not None else RuleSet()
 
+    def with_rules(self, path: Path) -> Config:
+        """This configuration with the site's rules of the file at ``path`` in place of its own.
+
+        Raises:
+            ConfigurationError: the file is wrong, or one of its tests fails.
+        """
+        other = self.model_copy(update={"qa": self.qa.model_copy(update={"rules": path})})
+        other._rule_file = read_yaml(path)
+        load_rules(other._rule_file)
+        return other
+
     @property
     def field_mapping(self) -> FieldMapping:
         """Which field of an HL7 message is which attribute, as it was when the configuration was loaded."""
@@ -196,8 +207,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     if problems:
         raise ConfigurationError(document.source, problems)
     if config.qa.rules is not None:
-        config._rule_file = read_yaml(config.qa.rules)
-        load_rules(config._rule_file)
+        config = config.with_rules(config.qa.rules)
     if config.hl7 is not None and config.hl7.mapping is not None:
         config._mapping_file = read_yaml(config.hl7.mapping)
         load_mapping(config._mapping_file)

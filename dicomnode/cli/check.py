@@ -42,6 +42,9 @@ _REPORT = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @peers.sender_option("CHECK")
+@click.option(
+    "--rules", metavar="FILE", type=click.Path(path_type=Path), help="In place of the site's rules (qa.rules)."
+)
 @click.option("--all", "tell_all", is_flag=True, help="List accepted files, too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @click.option("--junit", metavar="FILE", type=_REPORT, callback=_report, help="Write test results for a build server.")
@@ -52,6 +55,7 @@ def check(
     *,
     paths: tuple[Path, ...],
     as_ae: str | None,
+    rules: Path | None,
     tell_all: bool,
     as_json: bool,
     junit: Path | None,
@@ -67,9 +71,12 @@ def check(
     \b
     dicomnode check study/
     dicomnode check /mnt/archive --html report.html
+    dicomnode check study/ --rules draft.yaml
     dicomnode check new-scanner/ --as-ae ER_CT1 --json | jq -r 'select(.verdict != "accept") | .file'
     """
     config = configuration.read(config_path)
+    if rules is not None:
+        config = config.with_rules(rules)
     tally = Tally()
     started = time.monotonic()
     with ExitStack() as stack:

@@ -153,6 +153,30 @@ def test_configuration_decides(mixed: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+SITE = "version: 1\nprofiles: {all: {rules: [{id: site.serial, required: [DeviceSerialNumber], severity: SEVERITY}]}}\n"
+
+
+def test_another_rule_file_takes_the_place_of_the_sites(mixed: Path, tmp_path: Path) -> None:
+    site, draft = tmp_path / "site.yaml", tmp_path / "draft.yaml"
+    site.write_text(SITE.replace("SEVERITY", "warn"))
+    draft.write_text(SITE.replace("SEVERITY", "quarantine"))
+    (tmp_path / "node.yaml").write_text("qa: {rules: site.yaml}\n")
+    asked = ("--config", tmp_path / "node.yaml", "--json", mixed / "0001.dcm")
+    assert [told["verdict"] for told in objects(check(*asked))] == ["warn"]
+    [told] = objects(check("--rules", draft, *asked))
+    assert (told["verdict"], [one["rule"] for one in told["findings"] if one["rule"].startswith("site.")]) == (
+        "quarantine",
+        ["site.serial"],
+    )
+
+
+def test_rule_file_that_is_wrong_is_told(mixed: Path, tmp_path: Path) -> None:
+    (tmp_path / "draft.yaml").write_text("version: 1\nprofile: {}\n")
+    done = check("--rules", tmp_path / "draft.yaml", mixed)
+    assert done.exit_code == 2
+    assert f"{tmp_path / 'draft.yaml'}:2: profile: unknown key" in done.stderr
+
+
 @pytest.mark.parametrize(("named", "status"), [((), "0xB007"), (("--as-ae", "FRAGILE"), "0x0000")])
 def test_sender_decides_what_it_is_told(mixed: Path, tmp_path: Path, named: tuple[str, ...], status: str) -> None:
     (tmp_path / "node.yaml").write_text("qa: {success_for_quarantine: [FRAGILE]}\n")
