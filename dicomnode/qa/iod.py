@@ -101,8 +101,7 @@ def _walk(dataset: ScannedDataset, top: IodChecklist, found: Found) -> None:
         _check_groups(dataset, top, found)
     waiting: deque[tuple[ItemChecklist, Item, Place, str]] = deque()
     _check(dataset, dataset, plan, top, None, "", found, waiting)
-    # the processor's time: on a busy machine an instance is looked at no less than elsewhere
-    until = time.thread_time() + MAX_SECONDS if waiting else 0.0
+    until: float | None = None  # the clock is looked at only where there are many items: that alone costs a system call
     countdown = _ITEMS_BETWEEN_LOOKS
     while waiting:
         level, item, place, section = waiting.popleft()
@@ -110,7 +109,11 @@ def _walk(dataset: ScannedDataset, top: IodChecklist, found: Found) -> None:
         countdown -= 1
         if not countdown:
             countdown = _ITEMS_BETWEEN_LOOKS
-            if time.thread_time() > until:
+            now = (
+                time.thread_time()
+            )  # the processor's: on a busy machine an instance is looked at no less than elsewhere
+            until = now + MAX_SECONDS if until is None else until
+            if now > until:
                 found.hits[PARTIAL] = [Hit((), "IOD check partial: it took too long")]
                 return
 
