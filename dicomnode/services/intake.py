@@ -153,10 +153,10 @@ def log_intake(
     }
     if answer.status == status.COERCED or refused_or_held:
         fields["offending_elements"] = [f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in answer.offending_elements]
-    remarks = [finding.rule for finding in intake.findings if finding.severity >= Severity.WARN]
+    remarks = list(dict.fromkeys(one.rule for one in intake.findings if one.severity >= Severity.WARN))
     if remarks:
         fields["rules"] = remarks
-    observed = [_would(one, one.would) for one in intake.findings if one.would is not None]
+    observed = list(dict.fromkeys(_would(one, one.would) for one in intake.findings if one.would is not None))
     if observed:
         fields["observed"] = observed
     if refused_or_held:

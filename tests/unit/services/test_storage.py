@@ -13,6 +13,7 @@ from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from structlog.testing import capture_logs
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import DuplicatePolicy, Finding, StoreRequest
@@ -134,3 +135,12 @@ def test_quarantined_instance_that_comes_again_and_again_is_kept_once(node: Node
     kept.unlink()
     assert [store(storage, dataset) for _ in range(2)] == [status.STORED_WITH_FAULTS] * 2
     assert len(list(tmp_path.rglob("*.dcm"))) == 1, "its file was gone, and is not back"
+
+
+def test_line_of_an_instance_names_each_rule_once(node: Node) -> None:
+    storage = node.process(DuplicatePolicy.KEEP_FIRST)
+    with capture_logs() as logs:
+        store(storage, ct(Rows=ABSENT, Columns=ABSENT, PixelSpacing=ABSENT, ImageType=ABSENT))
+    [line] = [line for line in logs if line["event"] == "instance.quarantined"]
+    assert "iod.type1" in line["rules"]
+    assert len(set(line["rules"])) == len(line["rules"])
