@@ -36,7 +36,7 @@ from dicomnode.qa.rule import Check, Hit, Rule, Subject
 from dicomnode.qa.standard import EnumeratedValues
 from dicomnode.qa.walk import Place, path
 
-__all__ = ["IOD", "check_iod"]
+__all__ = ["IOD", "check_iod", "forget"]
 
 MAX_HITS: Final = 100
 """Of one instance: a data set that lacks more is no instance of its SOP Class, and more lines tell nobody more."""
@@ -90,6 +90,11 @@ def check_iod(subject: Subject) -> dict[str, list[Hit]]:
     if top is not None:
         _walk(subject.dataset, top, found)
     return found.hits
+
+
+def forget() -> None:
+    """What was found of items before is not remembered any more: for those who measure what it costs."""
+    _remembered.clear()
 
 
 def _walk(dataset: ScannedDataset, top: IodChecklist, found: Found) -> None:

@@ -101,6 +101,11 @@ def flawed_values(subject: Subject) -> Mapping[str, list[Hit]]:
     return hits
 
 
+def forget() -> None:
+    """What was judged before is not remembered any more: for those who measure what it costs."""
+    _memory.cache_clear()
+
+
 def _section(tag: int, place: Place | None) -> str:
     return f"PS3.3 {single_item_section(place[1] if place else 0, tag)}"
 

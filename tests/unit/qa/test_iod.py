@@ -260,9 +260,9 @@ def test_what_is_remembered_of_slices_changes_nothing_of_what_is_told(slices: li
     changes = [dict(change for one in changed for change in one.items()) for changed in slices]
     alone = []
     for changed in changes:
-        iod._remembered.clear()
+        iod.forget()
         alone.append(faults(changed))
-    iod._remembered.clear()
+    iod.forget()
     assert [faults(changed) for changed in changes] == alone
     assert [faults(changed) for changed in changes] == alone
 
@@ -279,9 +279,9 @@ def test_what_is_remembered_of_real_files_changes_nothing_of_what_is_told(name: 
     def told(content: bytes) -> tuple[Finding, ...]:
         return judge(content, sop_class=sop_class, transfer_syntax=syntax, validation=VALIDATION).findings
 
-    iod._remembered.clear()
+    iod.forget()
     alone = told(bytes(spoilt))
-    iod._remembered.clear()
+    iod.forget()
     told(original)
     assert iod._remembered
     assert told(bytes(spoilt)) == alone

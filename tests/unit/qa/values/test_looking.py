@@ -166,9 +166,9 @@ def test_what_is_remembered_changes_nothing_of_what_is_told(name: str, data: st.
     def flaws(content: bytes) -> object:
         return flawed_values(Subject(scan(content, syntax), StoreRequest("1.2", "1.3", syntax, SENDER), TODAY))
 
-    looking._memory.cache_clear()
+    looking.forget()
     alone = flaws(bytes(spoilt))
-    looking._memory.cache_clear()
+    looking.forget()
     flaws(original)
     assert flaws(bytes(spoilt)) == alone
     assert flaws(bytes(spoilt)) == alone
