@@ -62,6 +62,9 @@ class Validation:
         self._rules = (*_effective(rules, settings.severities), *_remarks(settings.severities))
         self._site = site if site is not None else RuleSet()
         self._from_severity = from_severity
+        setting = settings.severities.get(OTHER_PATIENT, RuleSeverity.QUARANTINE)
+        holds_back = setting in (RuleSeverity.QUARANTINE, RuleSeverity.REJECT)
+        self._other_patient = _found_by_the_index(OTHER_PATIENT) if holds_back else None
         self._rules_of = lru_cache(maxsize=_SELECTIONS)(self._select)
         self.rule_set = _hash(self._rules, settings, self._site)
         """Names the effective rules: kept with every verdict."""
@@ -113,8 +116,7 @@ class Validation:
 
     def other_patient(self) -> Finding | None:
         """What holds an instance back whose study is under another patient; None when the site lets it in."""
-        setting = self._settings.severities.get(OTHER_PATIENT, RuleSeverity.QUARANTINE)
-        return _found_by_the_index(OTHER_PATIENT) if setting in (RuleSeverity.QUARANTINE, RuleSeverity.REJECT) else None
+        return self._other_patient
 
     def other_content(self) -> Finding:
         """What a SOP Instance UID with two contents is."""
