@@ -33,8 +33,8 @@ from dicomnode.dicom.sop_class import MODALITY_WORKLIST_FIND
 from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomnode.index import Durability as IndexDurability
 from dicomnode.index import Index, IndexSettings
-from dicomnode.services.worklist_files import file_of
-from dicomnode.services.worklist_folder import synchronise
+from dicomnode.services.worklist.files import file_of
+from dicomnode.services.worklist.folder import synchronise
 
 _STATUS, _FINAL = b"\0\0\0\x09\2\0\0\0", b"\0\0\0\x08\2\0\0\0\1\1"
 """In a command set: the head of Status (0000,0900), and a Command Data Set Type (0000,0800) that says there is none."""

@@ -42,7 +42,7 @@ from dicomnode.services.mpps import MppsSettings
 from dicomnode.services.query import QuerySettings
 from dicomnode.services.retrieve import RetrieveSettings
 from dicomnode.services.storage import ReceptionSettings
-from dicomnode.services.worklist_query import WorklistSettings
+from dicomnode.services.worklist.query import WorklistSettings
 from dicomnode.settings import Settings
 from dicomnode.settings.document import Document, KeyPath
 from dicomnode.settings.environment import override

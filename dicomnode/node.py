@@ -55,9 +55,9 @@ from dicomnode.services.query import Query
 from dicomnode.services.retrieve import Retrieve
 from dicomnode.services.storage import Storage
 from dicomnode.services.study_verdict import StudyJudgement
-from dicomnode.services.worklist import Scheduling
-from dicomnode.services.worklist_folder import WatchedFolder
-from dicomnode.services.worklist_query import WorklistQuery
+from dicomnode.services.worklist.folder import WatchedFolder
+from dicomnode.services.worklist.query import WorklistQuery
+from dicomnode.services.worklist.scheduling import Scheduling
 from dicomnode.supervisor import (
     ServiceManager,
     Signals,

@@ -17,8 +17,8 @@ from dicomnode.dicom.procedure import StepStatus
 from dicomnode.dicom.worklist_attributes import PROCEDURE_DESCRIPTION, START_DATE, START_TIME, STEP_DESCRIPTION
 from dicomnode.errors import WorklistError
 from dicomnode.index import ListedEntry, StepKey, WorklistFilter
-from dicomnode.services.worklist import Scheduled
-from dicomnode.services.worklist_files import file_of, read_entries
+from dicomnode.services.worklist.files import file_of, read_entries
+from dicomnode.services.worklist.scheduling import Scheduled
 
 SUFFIXES = frozenset({".wl", ".json", ".jsonl", ".csv", ".yaml", ".yml"})
 """Files that are looked for in a folder."""

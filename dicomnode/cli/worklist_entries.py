@@ -11,7 +11,7 @@ import click
 from dicomnode.cli import Failed, configuration
 from dicomnode.errors import DicomNodeError, StorageError, UnknownStepError, WorklistError
 from dicomnode.index import Index, ListedEntry, StepKey, WorklistFilter
-from dicomnode.services.worklist import Scheduling
+from dicomnode.services.worklist.scheduling import Scheduling
 
 
 @contextmanager

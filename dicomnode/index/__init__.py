@@ -18,7 +18,7 @@ from dicomnode.index.series import SeriesRow
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow
 from dicomnode.index.study_verdicts import StudyVerdict
-from dicomnode.index.worklist import (
+from dicomnode.index.worklist.entries import (
     ListedEntry,
     Put,
     StepKey,
@@ -29,9 +29,9 @@ from dicomnode.index.worklist import (
     entry_of,
     steps_with,
 )
-from dicomnode.index.worklist import put as put_entry
-from dicomnode.index.worklist_finding import Explanation, NearMiss, StoredStep, WorklistView
-from dicomnode.index.worklist_queries import AnsweredQuery
+from dicomnode.index.worklist.entries import put as put_entry
+from dicomnode.index.worklist.finding import Explanation, NearMiss, StoredStep, WorklistView
+from dicomnode.index.worklist.queries import AnsweredQuery
 from dicomnode.index.writer import Transaction
 
 __all__ = [

@@ -18,8 +18,9 @@ from dicomnode.index.database import Connections
 from dicomnode.index.growth import CompleteStudy, announce_committed
 from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.outbox import Owed, owe, owe_again
-from dicomnode.index.schema import ACCEPTED, QUARANTINED, Instance, bound, compiled, insert_into
-from dicomnode.index.schema_commitment import Commitment
+from dicomnode.index.schema.commitment import Commitment
+from dicomnode.index.schema.hierarchy import ACCEPTED, QUARANTINED, Instance
+from dicomnode.index.schema.statements import bound, compiled, insert_into
 from dicomnode.index.writer import Writer
 
 REPORT_KIND: Final = "commitment-report"

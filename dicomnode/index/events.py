@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from dicomnode.index.keys import microseconds
-from dicomnode.index.schema import Event, insert_into
+from dicomnode.index.schema.hierarchy import Event
+from dicomnode.index.schema.statements import insert_into
 
 _NEW_EVENT: Final = insert_into(Event)
 

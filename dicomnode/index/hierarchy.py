@@ -15,7 +15,8 @@ from peewee import JOIN, SQL, fn
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.query.person_name import name_groups
 from dicomnode.index.identities import successor
-from dicomnode.index.schema import Patient, Series, Study, bound, compiled, insert_into
+from dicomnode.index.schema.hierarchy import Patient, Series, Study
+from dicomnode.index.schema.statements import bound, compiled, insert_into
 from dicomnode.index.texts import Level, level_of, level_text, tags_with_values
 
 PATIENT_ID: Final = 0x00100020

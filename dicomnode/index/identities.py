@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from dicomnode.index.schema import bound, compiled
-from dicomnode.index.schema_patients import FormerIdentity
+from dicomnode.index.schema.patients import FormerIdentity
+from dicomnode.index.schema.statements import bound, compiled
 from dicomnode.index.texts import level_of
 
 Identity = tuple[str, str]

@@ -27,15 +27,16 @@ from dicomnode.index.receptions import Receptions
 from dicomnode.index.refilling import Refilling
 from dicomnode.index.refusals import Refusals
 from dicomnode.index.removal import Removal
-from dicomnode.index.schema import QUARANTINED, REFUSED, WITHOUT_SERIES, Instance, Patient, Study, compiled
+from dicomnode.index.schema.hierarchy import QUARANTINED, REFUSED, WITHOUT_SERIES, Instance, Patient, Study
+from dicomnode.index.schema.statements import compiled
 from dicomnode.index.selection import StoredInstance, select
 from dicomnode.index.series import SeriesRow, series_of
 from dicomnode.index.settings import Durability, IndexSettings
 from dicomnode.index.studies import StudyFilter, StudyRow, studies
 from dicomnode.index.study_verdicts import StudyVerdicts
-from dicomnode.index.worklist import Worklist
-from dicomnode.index.worklist_files import WorklistFiles
-from dicomnode.index.worklist_queries import WorklistQueries
+from dicomnode.index.worklist.entries import Worklist
+from dicomnode.index.worklist.files import WorklistFiles
+from dicomnode.index.worklist.queries import WorklistQueries
 from dicomnode.index.writer import Writer
 from dicomnode.index.writers_lock import WritersLock
 

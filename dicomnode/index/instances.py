@@ -14,18 +14,8 @@ from dicomnode.index.events import EventKind, record
 from dicomnode.index.hierarchy import Leaver, Newcomer, link, place_of, unlink
 from dicomnode.index.identities import is_patient
 from dicomnode.index.keys import location_key, microseconds
-from dicomnode.index.schema import (
-    ACCEPTED,
-    NULL,
-    QUARANTINED,
-    Instance,
-    Patient,
-    Series,
-    Study,
-    bound,
-    compiled,
-    insert_into,
-)
+from dicomnode.index.schema.hierarchy import ACCEPTED, NULL, QUARANTINED, Instance, Patient, Series, Study
+from dicomnode.index.schema.statements import bound, compiled, insert_into
 from dicomnode.index.texts import findings_of, findings_text, level_of, level_text, levels_text
 from dicomnode.index.writer import Writer
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from dicomnode.index.database import Connections
 from dicomnode.index.keys import instant, microseconds
-from dicomnode.index.schema import insert_into
-from dicomnode.index.schema_patients import Hl7Message
+from dicomnode.index.schema.patients import Hl7Message
+from dicomnode.index.schema.statements import insert_into
 from dicomnode.index.writer import Writer
 
 _NEW: Final = insert_into(Hl7Message)

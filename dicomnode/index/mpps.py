@@ -30,9 +30,9 @@ from dicomnode.index.database import Connections
 from dicomnode.index.growth import CompleteStudy, announce_performed
 from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.outbox import Owed, owe
-from dicomnode.index.schema import insert_into
-from dicomnode.index.schema_mpps import PerformedStepEvent, PerformedStepRow
-from dicomnode.index.worklist import StepKey, change_status, steps_with
+from dicomnode.index.schema.mpps import PerformedStepEvent, PerformedStepRow
+from dicomnode.index.schema.statements import insert_into
+from dicomnode.index.worklist.entries import StepKey, change_status, steps_with
 from dicomnode.index.writer import Writer
 
 FORWARD: Final = "mpps"

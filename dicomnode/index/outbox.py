@@ -24,8 +24,8 @@ from peewee import SQL
 from dicomnode.errors import UnknownEntryError
 from dicomnode.index.database import Connections
 from dicomnode.index.keys import instant, microseconds
-from dicomnode.index.schema import bound, compiled
-from dicomnode.index.schema_outbox import Debt
+from dicomnode.index.schema.outbox import Debt
+from dicomnode.index.schema.statements import bound, compiled
 from dicomnode.index.writer import Writer
 
 HERE: Final = ""

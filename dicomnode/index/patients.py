@@ -19,10 +19,11 @@ from peewee import SQL
 from dicomnode.index.hierarchy import ISSUER_OF_PATIENT_ID, PATIENT_ID, patient_row
 from dicomnode.index.identities import Identity
 from dicomnode.index.keys import microseconds
-from dicomnode.index.schema import Patient, bound, compiled, insert_into
-from dicomnode.index.schema_patients import FormerIdentity, PatientEvent
+from dicomnode.index.schema.hierarchy import Patient
+from dicomnode.index.schema.patients import FormerIdentity, PatientEvent
+from dicomnode.index.schema.statements import bound, compiled, insert_into
 from dicomnode.index.texts import level_of, level_text
-from dicomnode.index.worklist_patients import correct_entries
+from dicomnode.index.worklist.patients import correct_entries
 
 _DEMOGRAPHICS: Final = (0x00100010, 0x00100030, 0x00100040)
 """Name, birth date, sex: what a viewer shows of a patient, and so what may not contradict itself after a merge."""

@@ -19,7 +19,8 @@ from dicomnode.index.hierarchy import ISSUER_OF_PATIENT_ID, PATIENT_ID, Newcomer
 from dicomnode.index.identities import is_patient
 from dicomnode.index.instances import OnConflict, accepted_with, row_of, set_aside
 from dicomnode.index.keys import instant, microseconds
-from dicomnode.index.schema import ACCEPTED, DISCARDED, NULL, QUARANTINED, WITHOUT_SERIES, Instance, bound, compiled
+from dicomnode.index.schema.hierarchy import ACCEPTED, DISCARDED, NULL, QUARANTINED, WITHOUT_SERIES, Instance
+from dicomnode.index.schema.statements import bound, compiled
 from dicomnode.index.texts import Level, findings_of, findings_text, level_of, levels_of, levels_text
 from dicomnode.index.writer import Writer
 

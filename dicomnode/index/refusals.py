@@ -16,7 +16,8 @@ from peewee import SQL
 from dicomnode.dicom.instance import State, StoreRequest, Verdict
 from dicomnode.index.database import Connections
 from dicomnode.index.keys import microseconds
-from dicomnode.index.schema import REFUSED, WITHOUT_SERIES, Instance, bound, compiled, insert_into
+from dicomnode.index.schema.hierarchy import REFUSED, WITHOUT_SERIES, Instance
+from dicomnode.index.schema.statements import bound, compiled, insert_into
 from dicomnode.index.settings import IndexSettings
 from dicomnode.index.texts import findings_text
 from dicomnode.index.writer import Writer

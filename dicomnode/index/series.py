@@ -8,7 +8,8 @@ from typing import Final
 from peewee import SQL
 
 from dicomnode.index.database import Connections
-from dicomnode.index.schema import Series, Study, bound, compiled
+from dicomnode.index.schema.hierarchy import Series, Study
+from dicomnode.index.schema.statements import bound, compiled
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from peewee import SQL, Node, fn
 from dicomnode.dicom.query.person_name import name_groups
 from dicomnode.index.database import Connections
 from dicomnode.index.keys import instant, microseconds
-from dicomnode.index.schema import QUARANTINED, Instance, Patient, Study, bound, compiled
+from dicomnode.index.schema.hierarchy import QUARANTINED, Instance, Patient, Study
+from dicomnode.index.schema.statements import bound, compiled
 
 _PAGE: Final = 500
 _LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)

@@ -16,7 +16,7 @@ from dicomnode.errors import DicomNodeError, IdentifierError, TooManyMatchesErro
 from dicomnode.index import AnsweredQuery, WorklistView
 from dicomnode.scp import extended_negotiation, status
 from dicomnode.scp.known_peers import KnownPeers
-from dicomnode.services.worklist_query import Reader, WorklistQuery
+from dicomnode.services.worklist.query import Reader, WorklistQuery
 from dicomnode.upper_layer.faults import Gone
 from dicomnode.upper_layer.operations import Exchange, FinalAnswer, IdentifierRequest
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class WorklistSCP:
-    """Answers queries from :class:`~dicomnode.services.worklist_query.WorklistQuery`."""
+    """Answers queries from :class:`~dicomnode.services.worklist.query.WorklistQuery`."""
 
     def __init__(self, worklist: WorklistQuery, peers: KnownPeers) -> None:
         self._worklist = worklist

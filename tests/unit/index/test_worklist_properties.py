@@ -20,7 +20,7 @@ from dicomnode.dicom.query.model import QueryOptions
 from dicomnode.dicom.query.worklist import WorklistIdentifier
 from dicomnode.dicom.step_status import WAITING
 from dicomnode.index import Durability, Index, IndexSettings, StepKey, WorklistView
-from dicomnode.index.worklist_finding import explain
+from dicomnode.index.worklist.finding import explain
 
 STATIONS = ["CT1", "CT2", "MR1"]
 DAYS = ["20261123", "20261124", "20261125"]

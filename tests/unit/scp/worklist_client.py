@@ -16,7 +16,7 @@ from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomnode.index import Index
 from dicomnode.scp.known_peers import KnownPeers
 from dicomnode.scp.worklist import WorklistSCP
-from dicomnode.services.worklist_query import WorklistQuery, WorklistSettings
+from dicomnode.services.worklist.query import WorklistQuery, WorklistSettings
 from dicomnode.upper_layer.operations import FinalAnswer, IdentifierKind, IdentifierRequest
 
 

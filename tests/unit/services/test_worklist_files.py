@@ -17,7 +17,7 @@ from dicomnode.dicom.keyword_form import attributes_of
 from dicomnode.dicom.procedure import WorklistEntry
 from dicomnode.dicom.worklist_attributes import PATIENT_NAME, PROTOCOL_CODE_SEQUENCE
 from dicomnode.errors import WorklistError
-from dicomnode.services.worklist_files import dataset_attributes, file_of, read_entries
+from dicomnode.services.worklist.files import dataset_attributes, file_of, read_entries
 
 FLAT = {
     "PatientName": "Müller^Anna",

@@ -13,8 +13,8 @@ from unit.dicom.worklist_entries import attributes, entry
 
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
 from dicomnode.index import Durability, Index, IndexSettings, StepKey, WorklistFilter
-from dicomnode.services.worklist_files import file_of
-from dicomnode.services.worklist_folder import Followed, WatchedFolder, synchronise
+from dicomnode.services.worklist.files import file_of
+from dicomnode.services.worklist.folder import Followed, WatchedFolder, synchronise
 
 LONG_AGO = 1_700_000_000
 

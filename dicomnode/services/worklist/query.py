@@ -18,7 +18,7 @@ from dicomnode.dicom.worklist_attributes import SCHEDULED_STATION_AE_TITLE
 from dicomnode.errors import IndexUnavailableError, TooManyMatchesError
 from dicomnode.index import AnsweredQuery, Index, WorklistView
 from dicomnode.services.query import Matches
-from dicomnode.services.worklist_identifiers import StepEncoder, encoder_of
+from dicomnode.services.worklist.identifiers import StepEncoder, encoder_of
 from dicomnode.settings import Settings
 
 log = structlog.get_logger()

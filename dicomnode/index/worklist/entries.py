@@ -20,9 +20,9 @@ from dicomnode.dicom.worklist_attributes import PERFORMING_PHYSICIAN, START_DATE
 from dicomnode.errors import UnknownStepError
 from dicomnode.index.database import Connections
 from dicomnode.index.keys import instant, microseconds
-from dicomnode.index.schema import insert_into
-from dicomnode.index.schema_worklist import WorklistEvent, WorklistStation, WorklistStep
-from dicomnode.index.worklist_finding import StoredStep, WorklistView, find_entries
+from dicomnode.index.schema.statements import insert_into
+from dicomnode.index.schema.worklist import WorklistEvent, WorklistStation, WorklistStep
+from dicomnode.index.worklist.finding import StoredStep, WorklistView, find_entries
 from dicomnode.index.writer import Writer
 
 _PAGE: Final = 500

@@ -9,7 +9,7 @@ from typing import Final
 
 from dicomnode.dicom.procedure import WorklistEntry
 from dicomnode.index.database import Connections
-from dicomnode.index.worklist import StepKey, put, remove
+from dicomnode.index.worklist.entries import StepKey, put, remove
 from dicomnode.index.writer import Writer
 
 _BY: Final = "folder"

@@ -22,9 +22,9 @@ from dicomnode.dicom.query.worklist import WorklistIdentifier
 from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.index.database import Connections
 from dicomnode.index.keys import instant, microseconds
-from dicomnode.index.schema import insert_into
-from dicomnode.index.schema_worklist import WorklistQuery
-from dicomnode.index.worklist_finding import Explanation, WorklistView, explain
+from dicomnode.index.schema.statements import insert_into
+from dicomnode.index.schema.worklist import WorklistQuery
+from dicomnode.index.worklist.finding import Explanation, WorklistView, explain
 from dicomnode.index.writer import Writer
 
 _LONGEST_KEYS: Final = 8 << 10

@@ -21,9 +21,9 @@ from dicomnode.dicom.procedure import WorklistEntry
 from dicomnode.dicom.worklist_attributes import STUDY_INSTANCE_UID
 from dicomnode.errors import WorklistError
 from dicomnode.index import Index
-from dicomnode.index.worklist_files import FollowedFile
-from dicomnode.services.worklist import Scheduling
-from dicomnode.services.worklist_files import dataset_attributes
+from dicomnode.index.worklist.files import FollowedFile
+from dicomnode.services.worklist.files import dataset_attributes
+from dicomnode.services.worklist.scheduling import Scheduling
 
 log = structlog.get_logger()
 

@@ -1,0 +1,1 @@
+"""The worklist: steps are scheduled and changed, come from files and folders, and answer queries."""
