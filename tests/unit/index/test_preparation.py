@@ -11,36 +11,33 @@ from peewee import SqliteDatabase
 from unit.index.received import received
 
 from dicomnode.errors import DataFolderError, IndexUnavailableError
-from dicomnode.index import (
-    Durability,
-    Index,
-    IndexSettings,
-    OnConflict,
-    schema,
-    schema_availability,
-    schema_commitment,
-    schema_completeness,
-    schema_mpps,
-    schema_outbox,
-    schema_patients,
-    schema_studies,
-    schema_worklist,
-)
+from dicomnode.index import Durability, Index, IndexSettings, OnConflict
 from dicomnode.index.migrations import MIGRATIONS, Migration
 from dicomnode.index.preparation import prepare
+from dicomnode.index.schema import (
+    availability,
+    commitment,
+    completeness,
+    hierarchy,
+    mpps,
+    outbox,
+    patients,
+    studies,
+    worklist,
+)
 from dicomnode.index.writers_lock import WritersLock
 
 NEWEST = len(MIGRATIONS)
 TABLES = (
-    *schema.TABLES,
-    *schema_worklist.TABLES,
-    *schema_patients.TABLES,
-    *schema_outbox.TABLES,
-    *schema_availability.TABLES,
-    *schema_commitment.TABLES,
-    *schema_mpps.TABLES,
-    *schema_completeness.TABLES,
-    *schema_studies.TABLES,
+    *hierarchy.TABLES,
+    *worklist.TABLES,
+    *patients.TABLES,
+    *outbox.TABLES,
+    *availability.TABLES,
+    *commitment.TABLES,
+    *mpps.TABLES,
+    *completeness.TABLES,
+    *studies.TABLES,
 )
 
 
