@@ -169,7 +169,9 @@ def test_sighup_refuses_nobody(busy: RunningNode) -> None:
     assert load.accepted == load.sent.keys()
     assert load.other_answers == {}
     wait_for(lambda: len(busy.workers()) == 2, what="the old workers to leave")
-    assert busy.descriptors() == descriptors
+    wait_for(
+        lambda: busy.descriptors() == descriptors, what="their descriptors, and the old delivery worker's, to be closed"
+    )
     assert_nothing_is_lost(load)
 
 

@@ -133,10 +133,16 @@ def test_find_yields_each_match(stock: Peer) -> None:
 
 
 def test_find_can_be_cancelled(stock: Peer) -> None:
+    never = threading.Event()
+
     def answer(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-        while not event.is_cancelled:
-            yield 0xFF00, identifier(PatientID="1")
-        yield 0xFE00, None
+        yield 0xFF00, identifier(PatientID="1")
+        for _ in range(3000):  # pynetdicom reads nothing while it has something to send
+            if event.is_cancelled:
+                yield 0xFE00, None
+                return
+            never.wait(0.01)
+        yield 0x0000, None
 
     association = call(stock([(evt.EVT_C_FIND, answer)]), FIND)
     responses = association.send_c_find(identifier(), FIND)
