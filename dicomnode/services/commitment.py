@@ -146,7 +146,7 @@ class Commitment:
         """What the node vouches for, as of now; each file is read.
 
         Raises:
-            IndexUnavailableError: the index cannot be read.
+            IndexUnavailableError: the index cannot be read, or what it has may not be durable.
         """
         references = asked.request.references
         if asked.is_repeated:
@@ -169,6 +169,8 @@ class Commitment:
                     of=len(references),
                     duration_s=round(time.monotonic() - started, 1),
                 )
+        if committed:
+            self._index.sync()  # the rows that this rests on may be younger than the last sync
         return CommitmentReport(asked.request.transaction_uid, tuple(committed), failures)
 
     def _asked(self, entry: OutboxEntry) -> AskedCommitment:
