@@ -1,7 +1,7 @@
 """What the node owes others: written with what caused it, taken by one worker at a time, kept until it was delivered.
 
 `owe` writes a row in the transaction of whoever causes it, so that neither is ever there without the other. The delivery worker
-claims a row for a while (its lease, which it renews as long as it lives) and says what became of it. A worker that crashes in
+claims a row for a while (its lease, which it renews as long as it is at it) and says what became of it. A worker that crashes in
 between leaves its lease to end, and the row is delivered again: at least once. Whoever receives it has to bear that.
 
 Rows with the same destination and key are delivered in their order: one waits until all before it are gone, also behind one that
@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -195,6 +195,7 @@ _COUNTS: Final = compiled(
         SQL("count(*) FILTER (WHERE state = 'dead')"),
     )
 )
+_RENEW: Final = "UPDATE outbox SET due_at = ? WHERE lease IN (SELECT value FROM json_each(?))"
 _REMOVE_OLD: Final = "DELETE FROM outbox WHERE state = 'dropped' AND failed_at < ?"
 
 
@@ -351,18 +352,14 @@ class Outbox:
         places = {"destination": destination, "now": microseconds(datetime.now(UTC))}
         self._writer.note(lambda connection: connection.execute(_HURRY, places))
 
-    def renew(self, worker: str, lease_s: float) -> None:
-        """Let all leases of this worker end that much later than now.
+    def renew(self, leases: Iterable[str], lease_s: float) -> None:
+        """Let these leases end that much later than now: those of what is under way, and no others of the same worker.
 
         Raises:
             IndexUnavailableError: the index cannot be written now.
         """
         until = microseconds(datetime.now(UTC) + timedelta(seconds=lease_s))
-        self._writer.note(
-            lambda connection: connection.execute(
-                "UPDATE outbox SET due_at = ? WHERE lease >= ? AND lease < ?", (until, f"{worker}/", f"{worker}0")
-            )
-        )
+        self._writer.note(lambda connection: connection.execute(_RENEW, (until, json.dumps(list(leases)))))
 
     def give_back(self, worker: str | None = None) -> None:
         """Let all leases of this worker end now; those of all workers when none is named: none may live.

@@ -104,6 +104,7 @@ class Delivery:
         self._due = dict.fromkeys(self._periodic, 0.0)
         self._lock = threading.Lock()
         self._running: set[str] = set()  # destinations
+        self._leases: set[str] = set()  # of what is being delivered now; one whose end could not be written has to end
         self._tasks: set[str] = set()
         self._pauses: dict[str, _Pause] = {}
         self._is_draining = False
@@ -173,8 +174,10 @@ class Delivery:
     # -- deliveries ---------------------------------------------------------------------------------------------------
 
     def _renew(self) -> None:
-        if time.monotonic() >= self._renew_at and not self.is_idle:
-            self._outbox.renew(self._worker, LEASE_S)
+        with self._lock:
+            leases = list(self._leases)
+        if leases and time.monotonic() >= self._renew_at:
+            self._outbox.renew(leases, LEASE_S)
             self._renew_at = time.monotonic() + _RENEW_S
 
     def _start_deliveries(self) -> float:
@@ -208,7 +211,7 @@ class Delivery:
         try:
             for _ in range(_ENTRIES_IN_A_TURN):
                 entry = None if self._is_draining else self._outbox.claim(destination, self._worker, LEASE_S)
-                if entry is None or not self._deliver(entry):
+                if entry is None or not self._is_reached_with(entry):
                     break
         except IndexUnavailableError as error:
             log.warning("delivery.index_unavailable", destination=destination, reason=str(error))
@@ -219,6 +222,17 @@ class Delivery:
         with self._lock:
             self._running.discard(destination)
             self._notify()
+
+    def _is_reached_with(self, entry: OutboxEntry) -> bool:
+        """Deliver one, and hold its lease meanwhile; whether its destination can be reached."""
+        lease = entry.lease or ""
+        with self._lock:
+            self._leases.add(lease)
+        try:
+            return self._deliver(entry)
+        finally:
+            with self._lock:
+                self._leases.discard(lease)
 
     def _deliver(self, entry: OutboxEntry) -> bool:
         """Deliver one; whether its destination can be reached."""

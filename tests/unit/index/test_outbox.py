@@ -48,8 +48,16 @@ def test_lease_of_a_worker_that_is_gone_ends(index: Index) -> None:
 
 def test_renewed_lease_does_not_end(index: Index) -> None:
     index.outbox.owe(Owed("report", "a"))
-    claimed(index, lease_s=-1)
-    index.outbox.renew(WORKER, LEASE_S)
+    lease = str(claimed(index, lease_s=-1).lease)
+    index.outbox.renew([lease], LEASE_S)
+    assert index.outbox.claim("a", "delivery-2", LEASE_S) is None
+
+
+def test_only_the_leases_that_are_named_are_renewed(index: Index) -> None:
+    index.outbox.owe(Owed("report", "a"), Owed("report", "a"))
+    claimed(index)
+    index.outbox.renew([str(claimed(index).lease)], -1)
+    assert claimed(index, worker="delivery-2").id == 2
     assert index.outbox.claim("a", "delivery-2", LEASE_S) is None
 
 

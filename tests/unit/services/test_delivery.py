@@ -13,8 +13,9 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from dicomnode.errors import DeliveryError, NoContextError, PeerError, UndeliverableError
+from dicomnode.errors import DeliveryError, IndexUnavailableError, NoContextError, PeerError, UndeliverableError
 from dicomnode.index import DebtState, Durability, Index, IndexSettings, OutboxEntry, Owed
+from dicomnode.services import delivery as delivering
 from dicomnode.services.delivery import Delivery, DeliverySettings, Handler, Periodic
 
 SETTINGS = DeliverySettings(first_retry_s=0.02, longest_retry_s=0.05, parallel_destinations=4)
@@ -73,6 +74,42 @@ def test_failure_is_tried_again_until_it_succeeds(index: Index, error: Exception
     assert attempts == [0, 1, 2, 3]
     assert [line["event"] for line in logs if line["event"] == "delivery.sent"] == ["delivery.sent"]
     assert sum(line["event"] == "delivery.failed" and "delay_s" in line for line in logs) == 3
+
+
+@pytest.mark.parametrize("verb", ["done", "failed"])
+def test_delivery_whose_end_could_not_be_written_is_made_again(
+    index: Index, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Its lease ends although the worker goes on: it only renews the leases of what is under way."""
+    monkeypatch.setattr(delivering, "LEASE_S", 0.3)
+    monkeypatch.setattr(delivering, "_RENEW_S", 0.02)
+    monkeypatch.setattr(delivering, "_REST_S", 0.0)
+    index.outbox.owe(Owed("report", "a"), Owed("report", "b"))
+    attempts: list[str] = []
+    again = threading.Event()
+
+    def handler(entry: OutboxEntry) -> None:
+        if entry.destination == "b":  # under way all the time
+            again.wait(10)
+            return
+        attempts.append(entry.key)
+        if len(attempts) == 2:
+            again.set()
+        elif verb == "failed":
+            raise DeliveryError("refused")
+
+    genuine = getattr(index.outbox, verb)
+    calls: list[object] = []
+
+    def write(*arguments: object) -> bool:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise IndexUnavailableError("no room")
+        return bool(genuine(*arguments))
+
+    monkeypatch.setattr(index.outbox, verb, write)
+    run(delivery(index, handler), again.is_set, timeout_s=5)
+    assert len(attempts) == 2
 
 
 def test_two_workers_deliver_each_row_once_and_in_order(index: Index, tmp_path: Path) -> None:
