@@ -161,11 +161,21 @@ def _known(transaction: Transaction, step: Step) -> list[WorklistEntry]:
         found = [entry for entry in found if entry.study_instance_uid == study]
     if step_id:
         return [entry for entry in found if entry.step_id == step_id]
+    found = [entry for entry in found if not _is_of_another_order(entry, step)]
     if step.status is StepStatus.SCHEDULED and found:
         name = step.text(_FILLER_NUMBER) or step.text(_PLACER_NUMBER) or step.text(ACCESSION_NUMBER)
         same = [entry for entry in found if entry.step_id == _short(name, step.number)]
         return same or (found if step.number == 1 else [])
     return found
+
+
+def _is_of_another_order(entry: WorklistEntry, step: Step) -> bool:
+    """Whether filler, else placer, gave the two different numbers: several orders may share an accession number."""
+    for tag in (_FILLER_NUMBER, _PLACER_NUMBER):
+        here, said = entry.text(tag), step.text(tag)
+        if here and said:
+            return here != said
+    return False
 
 
 def _of_order(transaction: Transaction, step: Step) -> list[WorklistEntry]:

@@ -157,6 +157,19 @@ def test_steps_of_one_procedure_share_their_study(feed: Feed, index: Index) -> N
     assert len(entries(index)) == 2
 
 
+def test_other_order_of_the_same_accession_takes_nothing_from_the_first(feed: Feed, index: Index) -> None:
+    """Neither names its steps; the numbers that filler and placer gave them tell the orders apart."""
+    bare = "OBR||{0}|{1}|CTH^CT Head^L||||||||||||||ACC1|RP1|||||CT"
+    first, second = bare.format("PL1", "FL1"), bare.format("PL2", "FL2")
+    assert answer(feed, orm(orc("NW", "SC"), first)) == ("AA", "")
+    assert answer(feed, orm(orc("NW", "SC", "PL2", "FL2"), second, control_id="2")) == ("AA", "")
+    assert told(index) == [("ACC1", "FL1", "SCHEDULED"), ("ACC1", "FL2", "SCHEDULED")]
+    assert len({one.entry.study_instance_uid for one in entries(index)}) == 1, "one Requested Procedure"
+    assert answer(feed, orm(orc("CA", "CA", "PL2", "FL2"), second, control_id="3")) == ("AA", "")
+    assert told(index) == [("ACC1", "FL1", "SCHEDULED"), ("ACC1", "FL2", "CANCELED")]
+    assert answer(feed, orm(orc("CA", "CA", "PL3", "FL3"), bare.format("PL3", "FL3"), control_id="4"))[0] == "AE"
+
+
 def test_order_without_ids_of_steps_is_found_again(feed: Feed, index: Index) -> None:
     bare = "OBR||PL1|FL1|CTH^CT Head^L||||||||||||||||||||CT"
     assert answer(feed, orm(ORC, bare)) == ("AA", "")
