@@ -120,6 +120,9 @@ _TAKEN: Final = """
 UPDATE commitment SET reported_at = :now, failures = :failures
 WHERE transaction_uid = :transaction_uid AND is_ours = 1 AND ae_title = :ae_title AND reported_at IS NULL
 """
+_REPORTED_BEFORE: Final = """
+SELECT failures FROM commitment WHERE transaction_uid = :transaction_uid AND is_ours = 1 AND ae_title = :ae_title
+"""
 _REMOVE_OLD: Final = "DELETE FROM commitment WHERE reported_at IS NOT NULL AND requested_at < ?"
 
 
@@ -214,7 +217,9 @@ class Commitments:
         self._writer.run(lambda connection: connection.execute(_NEW, row))
 
     def take(self, report: CommitmentReport, ae_title: str) -> bool:
-        """Keep what ``ae_title`` reports; False when it was not asked, or reported before. On the disk when this returns.
+        """Keep what ``ae_title`` reports; False when it was not asked, or reported otherwise before.
+
+        What it reports again is kept already; on the disk when this returns.
 
         Raises:
             IndexUnavailableError: the index cannot be written now.
@@ -225,7 +230,14 @@ class Commitments:
             "now": microseconds(datetime.now(UTC)),
             "failures": _failures_text(report.failed),
         }
-        return self._writer.run(lambda connection: connection.execute(_TAKEN, row).rowcount > 0)
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if connection.execute(_TAKEN, row).rowcount:
+                return True
+            kept = connection.execute(_REPORTED_BEFORE, row).fetchone()
+            return kept is not None and json.loads(kept[0]) == json.loads(str(row["failures"]))
+
+        return self._writer.run(work)
 
     def own(self, transaction_uid: str) -> OwnCommitment | None:
         """A request that the node made, and what was reported on it.

@@ -84,7 +84,7 @@ class Reports:
         """Keep a report, durably.
 
         Raises:
-            CommitmentError: it cannot be read, or nobody asked this peer.
+            CommitmentError: it cannot be read, nobody asked this peer, or it reported otherwise before.
             IndexUnavailableError: it cannot be kept now: the peer may try again.
         """
         report = CommitmentReport.read(dataset, transfer_syntax_uid, maximum=self._settings.maximum_instances)
@@ -94,8 +94,8 @@ class Reports:
         told = {one.sop_instance_uid for one in (*report.committed, *report.failed)}
         passed_over = [one for one in own.request.references if one.sop_instance_uid not in told]
         report = replace(report, failed={**report.failed, **dict.fromkeys(passed_over, _PASSED_OVER)})
-        if not self._index.commitments.take(report, sender.calling_ae_title) and own.reported_at is None:
-            raise CommitmentError("another peer was asked with this Transaction UID")
+        if not self._index.commitments.take(report, sender.calling_ae_title):
+            raise CommitmentError("another peer was asked with this Transaction UID, or it was reported on otherwise")
         log.info(
             "commitment.report_taken",
             calling_ae_title=sender.calling_ae_title,

@@ -12,16 +12,19 @@ import pytest
 from factories import ct
 from unit.services.test_storage import store
 
-from dicomnode.dicom.commitment import CommitmentRequest, Reference
+from dicomnode.dicom.commitment import CommitmentReport, CommitmentRequest, Reference
 from dicomnode.dicom.peer import Sender
-from dicomnode.errors import IndexUnavailableError
+from dicomnode.errors import CommitmentError, IndexUnavailableError
 from dicomnode.files import Files, FilesSettings
 from dicomnode.index import Durability, Index, IndexSettings
 from dicomnode.index.commitment import AskedCommitment
 from dicomnode.qa import QaSettings, Validation
 from dicomnode.scu.settings import ScuSettings
 from dicomnode.services.commitment import Commitment, CommitmentSettings
+from dicomnode.services.committing import Reports
 from dicomnode.services.storage import ReceptionSettings, Storage
+
+SYNTAX = "1.2.840.10008.1.2"
 
 
 def test_nothing_is_vouched_for_whose_row_may_not_be_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +56,31 @@ def test_nothing_is_vouched_for_whose_row_may_not_be_durable(tmp_path: Path, mon
         monkeypatch.setattr(os, "fdatasync", fail)
         with pytest.raises(IndexUnavailableError):
             commitment.judge(asked(first, third))
+
+
+def test_report_is_taken_only_if_it_is_what_is_kept(tmp_path: Path) -> None:
+    """One that comes again, its answer lost, is taken; another peer's is not, nor one that says something else."""
+    index = Index(tmp_path, IndexSettings(), durability=Durability.FULL)
+    index.prepare()
+    first, second = Reference("1.9", "1.1"), Reference("1.9", "1.2")
+    index.commitments.begin(CommitmentRequest("1.2.3", (first, second)), peer="", ae_title="PACS", our_ae_title="NODE")
+    reports = Reports(index, CommitmentSettings())
+
+    def take(*committed: Reference, ae_title: str = "PACS") -> None:
+        failed = {one: 0x0110 for one in (first, second) if one not in committed}
+        dataset = CommitmentReport("1.2.3", committed, failed).encoded(SYNTAX, retrieve_ae_title="PACS")
+        reports.take(dataset, SYNTAX, Sender(ae_title, "NODE", "127.0.0.1"))
+
+    take(first)
+    take(first)
+    with pytest.raises(CommitmentError):
+        take(first, second)
+    with pytest.raises(CommitmentError):
+        take(first, ae_title="OTHER")
+    own = index.commitments.own("1.2.3")
+    assert own is not None
+    assert own.failures == {"1.2": 0x0110}
+    index.close()
 
 
 def taken_in(storage: Storage) -> Reference:
