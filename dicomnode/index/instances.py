@@ -163,7 +163,7 @@ _NEW_INSTANCE: Final = insert_into(Instance)
 
 _RELOCATE = """
 UPDATE instance SET location = :location, location_key = :key, dataset_offset = :offset, digest = :new_digest
-WHERE location_key = :lost_key AND location = :lost AND digest = :digest
+WHERE location_key = :lost_key AND location = :lost AND digest = :digest AND state IN ('accepted', 'quarantined')
 """
 
 

@@ -216,11 +216,15 @@ class Storage:
             )
         try:
             with self._files.removing(existing.location):
-                return self._index.instances.relocate(existing, received)
+                is_restored = self._index.instances.relocate(existing, received)
         except IndexUnavailableError as error:
             if error.rolled_back:
                 kept.withdraw()
             raise
+        if not is_restored:  # deleted since, or restored by another association
+            kept.withdraw()
+            raise StorageError("what is here of this instance was changed just now: send it again")
+        return True
 
     def _is_whole(self, existing: Existing) -> bool:
         return self._files.has(existing.location, existing.dataset_offset + existing.dataset_size_bytes)

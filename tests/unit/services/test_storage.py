@@ -18,8 +18,9 @@ from structlog.testing import capture_logs
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import DuplicatePolicy, Finding, StoreRequest
 from dicomnode.dicom.peer import Sender
+from dicomnode.errors import StorageError
 from dicomnode.files import Files, FilesSettings
-from dicomnode.index import Durability, Index, IndexSettings
+from dicomnode.index import Durability, Index, IndexSettings, Scope
 from dicomnode.qa import QaSettings, Validation
 from dicomnode.services.storage import ReceptionSettings, Storage
 
@@ -108,6 +109,29 @@ def test_newcomer_is_compared_with_the_instance_that_replaced_what_it_met(node: 
     assert store(keeps_first, second, ImplicitVRLittleEndian) == status.SUCCESS  # it is what is accepted by now
 
     assert node.quarantined() == 1  # the first one
+
+
+def test_instance_that_is_deleted_while_it_comes_again_is_no_success(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person deletes it between the look at its row and the look at its file."""
+    instance = ct()
+    assert store(node.process(DuplicatePolicy.KEEP_FIRST), instance) == status.SUCCESS
+    genuine = Files.has
+
+    def has(files: Files, location: str, size_bytes: int) -> bool:
+        monkeypatch.undo()
+        holding = node.index.removal.holding(Scope(sop_instance_uid=instance.SOPInstanceUID))
+        [removed] = node.index.removal.remove(holding, limit=1, reason="sent by mistake", by="anna")
+        (tmp_path / "files" / str(removed.location)).unlink()
+        return genuine(files, location, size_bytes)
+
+    monkeypatch.setattr(Files, "has", has)
+    receiving = node.process(DuplicatePolicy.KEEP_FIRST)
+    with pytest.raises(StorageError):
+        store(receiving, instance)
+    assert store(receiving, instance) == status.SUCCESS
+    assert len(node.accepted_digest(instance)) > 0
 
 
 def test_two_newcomers_with_other_content_are_both_held_back(node: Node) -> None:
