@@ -55,6 +55,7 @@ class AvailabilityNotifier:
             UndeliverableError: the peer is not configured any more.
             DeliveryError: it does not take the notification.
             PeerError: it cannot be reached.
+            IndexUnavailableError: what there is to tell may not be durable.
         """
         peer = self._peers.get(entry.destination)
         if peer is None:
@@ -62,6 +63,7 @@ class AvailabilityNotifier:
         study = entry.key
         untold = self._index.availability.untold(entry.destination, study)
         if untold.instances:
+            self._index.sync()  # their rows may be younger than the last sync: no power loss may take back what is told
             self._tell(peer, study, untold)
         self._index.availability.told(entry.destination, study, untold)
         log.info(

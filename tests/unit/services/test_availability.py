@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from contextlib import ExitStack
 from io import BytesIO
+from pathlib import Path
 
 import pydicom
+import pytest
+from unit.index.received import received
 
 from dicomnode.dicom.character_sets import character_set
 from dicomnode.dicom.encode import Encoding
+from dicomnode.dicom.peer import PeerSettings
+from dicomnode.errors import IndexUnavailableError
+from dicomnode.index import Durability, Index, IndexSettings, Notify, OnConflict
 from dicomnode.index.availability import AvailableInstance
-from dicomnode.services.availability import notification
+from dicomnode.scu.settings import ScuSettings
+from dicomnode.services.availability import AvailabilityNotifier, notification
 
+PEER = PeerSettings(ae_title="RIS", host="127.0.0.1", port=104)
 IMPLICIT = "1.2.840.10008.1.2"
 INSTANCES = [AvailableInstance("1.1", "1.9", "1.1.1"), AvailableInstance("1.1", "1.9", "1.1.2")]
 OTHER_SERIES = [AvailableInstance("1.2", "1.9", "1.2.1")]
@@ -39,3 +50,32 @@ def test_step_is_named_only_when_it_is_known() -> None:
     [step] = dataset("1.2.3").ReferencedPerformedProcedureStepSequence
     assert (step.ReferencedSOPClassUID, step.ReferencedSOPInstanceUID) == ("1.2.840.10008.3.1.2.3.3", "1.2.3")
     assert len(step.PerformedWorkitemCodeSequence) == 0
+
+
+def test_nothing_is_told_that_may_not_be_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The receiving process has committed the row, and the disk fails before it is synced."""
+    with ExitStack() as opened:
+        receiving = Index(
+            tmp_path, IndexSettings(), durability=Durability.FAST, notify=Notify(("ris",), quiet_s=0)
+        )  # commits, and leaves syncs to others
+        telling = Index(tmp_path, IndexSettings(), durability=Durability.FULL)
+        for index in (receiving, telling):
+            opened.callback(index.close)
+        receiving.prepare()
+        receiving.instances.add(received("1.1"), OnConflict())
+        entry = telling.outbox.claim("ris", "delivery-1", 60)
+        assert entry is not None
+        told: list[str] = []
+        notify = AvailabilityNotifier(telling, {"ris": PEER}, ScuSettings(), ae_title="NODE")
+        monkeypatch.setattr(notify, "_tell", lambda peer, study, untold: told.append(study))
+
+        def fail(descriptor: int) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        with monkeypatch.context() as failing:
+            failing.setattr(os, "fdatasync", fail)
+            with pytest.raises(IndexUnavailableError):
+                notify(entry)
+        assert told == []
+        notify(entry)
+        assert told == [entry.key]
