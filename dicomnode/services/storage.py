@@ -187,7 +187,8 @@ class Storage:
             kept.withdraw()
         else:
             source.afterwards(kept.settle)
-        return fate, added.findings, location
+        # what was refused is nowhere here: who moves files in removes those that are
+        return fate, added.findings, "" if fate is Fate.REFUSED else location
 
     def _taken_before(self, sop_instance_uid: str, incoming: Incoming) -> _Taken | None:
         """What became of the same content before, if it is here."""

@@ -16,6 +16,7 @@ from pydicom import dcmread
 from pydicom.fileset import FileSet
 from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 
+from dicomnode.dicom.instance import DuplicatePolicy
 from dicomnode.errors import OutOfSpaceError
 from dicomnode.files import Files, FilesSettings
 from dicomnode.index import Durability, Index, IndexSettings, Scope, StudyFilter
@@ -43,13 +44,20 @@ class Node:
         self._opened.callback(files.close)
         return files
 
-    def importer(self, mode: Mode = Mode.COPY, *, calling: str | None = None, floor: int = 0) -> Importer:
+    def importer(
+        self,
+        mode: Mode = Mode.COPY,
+        *,
+        calling: str | None = None,
+        floor: int = 0,
+        duplicates: DuplicatePolicy = DuplicatePolicy.KEEP_FIRST,
+    ) -> Importer:
         files = self._files(floor) if floor else self.files
         storage = Storage(
             files=files,
             index=self.index,
             validation=Validation(QaSettings()),
-            settings=ReceptionSettings(),
+            settings=ReceptionSettings(duplicates=duplicates),
             time_zone=UTC,
         )
         return Importer(
@@ -241,6 +249,18 @@ def test_moves_what_is_kept_and_nothing_else(node: Node, tmp_path: Path) -> None
     assert refused.exists()
     assert (folder / "notes.txt").exists()
     assert len(node.kept()) == 3
+
+
+def test_file_that_is_refused_as_a_duplicate_is_not_moved(node: Node, tmp_path: Path) -> None:
+    """It is nowhere else."""
+    first = ct()
+    node.bring(write(first, tmp_path / "first.dcm"))
+    first.PatientComments = "other content"
+    source = write(first, tmp_path / "second.dcm")
+    importer = node.importer(Mode.MOVE, duplicates=DuplicatePolicy.REJECT)
+    assert outcomes(list(importer.run(candidates([source])))) == [Outcome.REFUSED]
+    assert source.exists()
+    assert len(node.kept()) == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may remove anything")
