@@ -30,10 +30,15 @@ _BATCH: Final = 500
 _NEW_RECORD: Final = insert_into(Instance)
 _PAST_ITS_TIME: Final = (Instance.state == REFUSED) & WITHOUT_SERIES & (Instance.received_at < bound("before"))
 _ANY_OLD: Final = compiled(Instance.select(Instance.id).where(_PAST_ITS_TIME).limit(SQL("1")))
+_IS_NOT_THE_LAST: Final = SQL("id < (SELECT max(id) FROM instance)")
+"""SQLite would give its number to the next instance, and whoever looks for what came since that number would pass it over."""
 _REMOVE_OLD: Final = compiled(
     Instance.delete().where(
         Instance.id.in_(
-            Instance.select(Instance.id).where(_PAST_ITS_TIME).order_by(Instance.received_at).limit(bound("count"))
+            Instance.select(Instance.id)
+            .where(_PAST_ITS_TIME & _IS_NOT_THE_LAST)
+            .order_by(Instance.received_at)
+            .limit(bound("count"))
         )
     )
 )

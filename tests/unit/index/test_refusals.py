@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from unit.index.received import received, request, verdict
+from unit.index.received import STUDY, received, request, verdict
 
 from dicomnode.dicom.instance import Severity, Verdict
 from dicomnode.index import Index, OnConflict
@@ -40,6 +40,17 @@ def test_all_that_is_past_its_time_is_removed_at_once_when_asked_for(open_index:
     assert index.refusals.remove_old() == 1200
     assert index.summary().refused == 2
     assert index.refusals.remove_old() == 0
+
+
+def test_number_of_a_removed_record_is_given_to_no_instance(open_index: Callable[..., Index]) -> None:
+    """Who looks for what came since the last one would pass it over: its study would never be complete."""
+    keeps = open_index(refused_kept_days=0)
+    refuse(keeps, 3, days_ago=91)
+    keeps.completeness.look(timedelta(0))
+    index = open_index()
+    index.refusals.remove_old()
+    index.instances.add(received(), OnConflict())
+    assert [one.study_instance_uid for one in index.completeness.look(timedelta(microseconds=-1))] == [STUDY]
 
 
 def test_records_are_kept_for_ever_where_the_site_says_so(open_index: Callable[..., Index]) -> None:
