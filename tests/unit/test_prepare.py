@@ -216,7 +216,9 @@ def test_removes_records_of_refusals_that_are_past_their_time(folder: Path, capf
     os.close(prepare(folder, IndexSettings(), LogSettings(), wait_s=0))
     index = Index(folder, IndexSettings(), durability=Durability.FULL)
     request = StoreRequest("1.2", "1.2.3", "1.2.840.10008.1.2.1", Sender("CT1", "NODE", "127.0.0.1"))
-    index.refusals.record(request, ("", "", ""), Verdict((), "rules-1"), datetime.now(UTC) - timedelta(days=31))
+    for days_ago in (31, 0):
+        came_at = datetime.now(UTC) - timedelta(days=days_ago)
+        index.refusals.record(request, ("", "", ""), Verdict((), "rules-1"), came_at)
     index.close()
     for days in (32, 30):
         os.close(prepare(folder, IndexSettings(refused_kept_days=days), LogSettings(), wait_s=0))
