@@ -10,6 +10,7 @@ from typing import Final
 from dicomnode.dicom.procedure import WorklistEntry
 from dicomnode.index.database import Connections
 from dicomnode.index.worklist.entries import StepKey, put, remove
+from dicomnode.index.worklist.patients import of_today
 from dicomnode.index.writer import Writer
 
 _BY: Final = "folder"
@@ -60,7 +61,7 @@ class WorklistFiles:
                 if file.entries is not None:
                     before = _followers(connection, file.name)
                     for entry in file.entries:
-                        put(connection, entry, by=_BY, reason=file.name, source=file.name)
+                        put(connection, of_today(connection, entry), by=_BY, reason=file.name, source=file.name)
                     for key in set(before).difference(map(StepKey.of, file.entries)):
                         remove(connection, key, by=_BY, reason=file.name)
                 connection.execute(_PUT, (file.name, file.modified_ns, file.size_bytes, file.problem))

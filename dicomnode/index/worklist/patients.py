@@ -9,8 +9,8 @@ from typing import Final
 
 from dicomnode.dicom.json_form import hex_name, normalised
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
-from dicomnode.dicom.worklist_attributes import PROCEDURE
-from dicomnode.index.identities import Identity
+from dicomnode.dicom.worklist_attributes import ISSUER_OF_PATIENT_ID, PATIENT_ID, PROCEDURE
+from dicomnode.index.identities import Identity, successor
 from dicomnode.index.worklist.entries import put
 
 _OF_PATIENT: Final = (
@@ -28,13 +28,26 @@ def correct_entries(
         by: who says so.
         reason: for the record of each entry.
     """
+    rows = connection.execute(_OF_PATIENT, patient).fetchall() if patient[0] else []
+    for text, status, source in rows:
+        entry = WorklistEntry(json.loads(text), StepStatus(status))
+        put(connection, _corrected(entry, attributes), by=by, reason=reason, source=source)
+    return len(rows)
+
+
+def of_today(connection: sqlite3.Connection, entry: WorklistEntry) -> WorklistEntry:
+    """The entry with the ID that its patient has now, when it names one that was merged or changed since."""
+    current = successor(connection, (entry.patient_id, entry.issuer))
+    if current is None:
+        return entry
+    (patient_id, issuer), corrections = current
+    named = {PATIENT_ID: patient_id, ISSUER_OF_PATIENT_ID: issuer}
+    return _corrected(entry, {**corrections, **named})
+
+
+def _corrected(entry: WorklistEntry, attributes: Mapping[int, str]) -> WorklistEntry:
     # a scanner cannot do without what is of type 1: nobody deletes that
     gone = {hex_name(tag) for tag, value in attributes.items() if value or PROCEDURE.get(tag) != "1"}
     said = {hex_name(tag): {"Value": [value]} for tag, value in attributes.items() if value}
-    written = dict(normalised(said, []))
-    rows = connection.execute(_OF_PATIENT, patient).fetchall() if patient[0] else []
-    for text, status, source in rows:
-        kept = {name: attribute for name, attribute in json.loads(text).items() if name not in gone}
-        corrected = WorklistEntry(dict(sorted({**kept, **written}.items())), StepStatus(status))
-        put(connection, corrected, by=by, reason=reason, source=source)
-    return len(rows)
+    kept = {name: attribute for name, attribute in entry.attributes.items() if name not in gone}
+    return WorklistEntry(dict(sorted({**kept, **dict(normalised(said, []))}.items())), entry.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,17 @@ from structlog.testing import capture_logs
 from unit.dicom.worklist_entries import attributes, entry
 
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
-from dicomnode.index import Durability, Index, IndexSettings, StepKey, WorklistFilter
+from dicomnode.index import (
+    ChangeKind,
+    Durability,
+    Index,
+    IndexSettings,
+    Origin,
+    PatientChange,
+    StepKey,
+    WorklistFilter,
+    change_patient,
+)
 from dicomnode.services.worklist.files import file_of
 from dicomnode.services.worklist.folder import Followed, WatchedFolder, synchronise
 
@@ -175,3 +186,21 @@ def test_entries_that_came_another_way_stay(index: Index, folder: Path) -> None:
 def _without_study(dataset: dict[str, object]) -> bytes:
     made = WorklistEntry.of(dataset)
     return file_of(WorklistEntry({name: one for name, one in made.attributes.items() if name != "0020000D"}))
+
+
+def test_file_that_names_a_merged_patient_is_the_survivors(index: Index, folder: Path) -> None:
+    """Also when it is written anew after the merge, with another start for instance."""
+    write(folder / "a.wl", first := entry(PatientID="P1", IssuerOfPatientID="HOSPITAL"))
+    assert isinstance(first, WorklistEntry)
+    synchronise(index, folder)
+    merge = PatientChange(ChangeKind.MERGED, ("P2", "HOSPITAL"), {}, ("P1", "HOSPITAL"))
+    origin = Origin("RIS", "10.0.0.1", "1", datetime.now(UTC))
+    index._writer.run(lambda connection: change_patient(connection, merge, origin))
+    again = entry(
+        PatientID="P1", IssuerOfPatientID="HOSPITAL", StudyInstanceUID=first.study_instance_uid, Modality="MR"
+    )
+    write(folder / "a.wl", again, at=LONG_AGO + 1)
+    assert synchronise(index, folder) == Followed(read=1)
+    found = index.worklist.entry(*StepKey.of(again))
+    assert found is not None
+    assert (found.patient_id, found.modality) == ("P2", "MR")
