@@ -32,7 +32,7 @@ from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.outbox import Owed, owe
 from dicomnode.index.schema.mpps import PerformedStepEvent, PerformedStepRow
 from dicomnode.index.schema.statements import insert_into
-from dicomnode.index.worklist.entries import StepKey, change_status, steps_with
+from dicomnode.index.worklist.entries import StepKey, change_status, entry_of, steps_with
 from dicomnode.index.writer import Writer
 
 FORWARD: Final = "mpps"
@@ -273,11 +273,18 @@ def _move_scheduled(connection: sqlite3.Connection, step: PerformedStep, by: str
     done, unknown = [], 0
     for scheduled in step.scheduled_steps:
         key = _key_of(connection, scheduled)
+        if key is not None and status is StepStatus.SCHEDULED and not _is_started(connection, key):
+            continue  # canceled, or done by another performed step, in the meantime
         if key is not None and change_status(connection, *key, status, by=by, reason=reason):
             done.append(key)
         elif scheduled.step_id or scheduled.accession_number:
             unknown += 1
     return done, unknown
+
+
+def _is_started(connection: sqlite3.Connection, key: StepKey) -> bool:
+    entry = entry_of(connection, *key)
+    return entry is not None and entry.status is StepStatus.STARTED
 
 
 def _of_the_scheduled(step: PerformedStep) -> tuple[StepStatus, str]:

@@ -231,6 +231,19 @@ def test_scheduled_step_follows(
     assert [status_of(index, one) for one in entries] == [expected] * 2
 
 
+@pytest.mark.parametrize("meanwhile", [StepStatus.CANCELED, StepStatus.COMPLETED])
+def test_wrong_entry_is_scheduled_again_only_if_nothing_else_became_of_it(
+    index: Index, steps: PerformedProcedureSteps, meanwhile: StepStatus
+) -> None:
+    """The order was canceled, or the right step was done, before the wrong one was discontinued."""
+    made = entry()
+    index.worklist.put(made, by="ris")
+    uid, _ = create(steps, of(made))
+    index.worklist.set_status(made.study_instance_uid, made.step_id, meanwhile, by="ris")
+    change(steps, uid, ended(status="DISCONTINUED", **reason("110514")))
+    assert status_of(index, made) is meanwhile
+
+
 def test_change_that_moves_no_status_leaves_the_worklist_alone(index: Index, steps: PerformedProcedureSteps) -> None:
     made = entry()
     index.worklist.put(made, by="ris")
