@@ -148,7 +148,7 @@ class Quarantine:
             sop_instance_uid=now.sop_instance_uid,
             entry=entry,
             elements=[f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in values],
-            rules=[finding.rule for finding in now.findings],
+            rules=list(dict.fromkeys(finding.rule for finding in now.findings)),
             reason=reason,
             by=by,
         )

@@ -1,8 +1,7 @@
-"""Whatever stands in a data set, all rules judge it: none fails, none takes long, and no value of a patient is told."""
+"""Whatever stands in a data set, all rules judge it: none fails, and no value of a patient is told."""
 
 from __future__ import annotations
 
-import time
 from datetime import date
 
 import pytest
@@ -20,8 +19,6 @@ VALIDATION = Config().validation()
 TODAY = date(2024, 1, 1)
 SENDER = Sender("CT1", "DICOMNODE", "127.0.0.1")
 SMALL_FILES = [path for path in REAL_FILES if path.stat().st_size < 100_000]
-LONGEST_S = 2.0
-"""A hundred times what nested checks may take: machines are slow now and then."""
 
 
 def judged(content: bytes, syntax: str) -> Verdict:
@@ -53,10 +50,7 @@ def spoiled(draw: st.DrawFn) -> tuple[bytes, str]:
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(spoiled())
 def test_every_rule_judges_what_is_spoiled(instance: tuple[bytes, str]) -> None:
-    started = time.monotonic()
-    verdict = judged(*instance)
-    assert [one.comment for one in verdict.findings if one.rule == ENGINE_FAULT] == []
-    assert time.monotonic() - started < LONGEST_S
+    assert [one.comment for one in judged(*instance).findings if one.rule == ENGINE_FAULT] == []
 
 
 @pytest.mark.filterwarnings("ignore")
