@@ -335,7 +335,9 @@ def test_peer_that_goes_away_midway(serve: Serve) -> None:
         thread.start()
         sent = list(scu(relay.getsockname()[1]).send([instance(bytes(100_000)) for _ in range(20)]))
         thread.join()
-    assert [one.status for one in sent] == [0] * len(server.datasets) + [None] * (20 - len(server.datasets))
+    answered = sum(one.status == 0 for one in sent)
+    assert [one.status for one in sent] == [0] * answered + [None] * (20 - answered)
+    assert len(server.datasets) - answered in (0, 1)  # the answer to the last one may have been on its way
     assert 0 < len(server.datasets) < 20
     assert "no connection to PEER" in sent[-1].reason
 
