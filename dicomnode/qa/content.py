@@ -9,7 +9,7 @@ from pydicom.datadict import keyword_for_tag
 
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
 from dicomnode.dicom.sop_class import is_private, is_standard_storage
-from dicomnode.qa.identification import SOP_CLASS_UID
+from dicomnode.dicom.tags import SOP_CLASS_UID
 from dicomnode.qa.rule import Hit, Subject, day
 from dicomnode.qa.values.judging import UNDECLARED
 from dicomnode.qa.values.looking import flawed_values

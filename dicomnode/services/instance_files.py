@@ -13,9 +13,9 @@ from dicomnode.dicom.instance import StoreRequest
 from dicomnode.dicom.part10 import FileMeta, read_file_meta
 from dicomnode.dicom.peer import Sender, check_ae_title
 from dicomnode.dicom.scanned import Buffer, ScannedDataset
+from dicomnode.dicom.tags import SOP_CLASS_UID, SOP_INSTANCE_UID
 from dicomnode.errors import DatasetError
 
-_SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 _FIRST_GROUPS: Final = frozenset({b"\x02\x00", b"\x08\x00", b"\x00\x08"})
 """What a file without the prefix may begin with: File Meta Information, or group 0008 in either byte order."""
 
@@ -86,8 +86,8 @@ def request_for(
     sop_class_uid, sop_instance_uid = meta.sop_class_uid, meta.sop_instance_uid
     if not (sop_class_uid and sop_instance_uid):
         scanned = dataset()
-        sop_class_uid = sop_class_uid or scanned.uid(_SOP_CLASS_UID) or ""
-        sop_instance_uid = sop_instance_uid or scanned.uid(_SOP_INSTANCE_UID) or ""
+        sop_class_uid = sop_class_uid or scanned.uid(SOP_CLASS_UID) or ""
+        sop_instance_uid = sop_instance_uid or scanned.uid(SOP_INSTANCE_UID) or ""
     return StoreRequest(
         sop_class_uid=sop_class_uid,
         sop_instance_uid=sop_instance_uid,

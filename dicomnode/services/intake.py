@@ -14,6 +14,7 @@ from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance, Seve
 from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset
+from dicomnode.dicom.tags import SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dicomnode.errors import IndexUnavailableError
 from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Kept, KeptInPlace, Reception
 from dicomnode.index import Asked, Index
@@ -24,8 +25,6 @@ Source = Reception | FileInPlace
 """Where a data set comes from: it was received, or it lies in a file that stays where it is."""
 Place = Kept | KeptInPlace
 
-SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
-STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 _UID_LENGTH = 64
 
 

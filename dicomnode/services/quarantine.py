@@ -21,18 +21,13 @@ from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.listing import value_text
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset, scan
+from dicomnode.dicom.tags import SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dicomnode.errors import AmendError, IndexUnavailableError, UnknownInstanceError
 from dicomnode.files import Files, Reception
 from dicomnode.index import Index, OnConflict, QuarantineEntry
 from dicomnode.qa import Validation
 from dicomnode.services.amending import write_pieces
-from dicomnode.services.intake import (
-    SOP_CLASS_UID,
-    SOP_INSTANCE_UID,
-    STUDY_INSTANCE_UID,
-    instance_received,
-    known_of,
-)
+from dicomnode.services.intake import instance_received, known_of
 
 log = structlog.get_logger()
 

@@ -14,6 +14,7 @@ from dicomnode.dicom.outgoing import OutgoingInstance
 from dicomnode.dicom.part10 import read_file_meta
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.sop_class import MEDIA_STORAGE_DIRECTORY
+from dicomnode.dicom.tags import SOP_CLASS_UID, SOP_INSTANCE_UID
 from dicomnode.errors import DatasetError, PeerError
 from dicomnode.scu.storage import Sent, StorageSCU
 from dicomnode.services.candidates import Candidate
@@ -24,7 +25,6 @@ _FILES_AT_ONCE: Final = 2000
 _HEAD_BYTES: Final = 8 * 1024
 _HEAD_ELEMENTS: Final = 64
 """Where SOP Class UID and SOP Instance UID are looked for: both stand in group 0008, near its beginning."""
-_SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 _READ_AHEAD_BYTES: Final = 64 * 1024 * 1024
 """Of a file, asked of the disk before it is needed."""
 _PREFIX_END: Final = 132
@@ -62,8 +62,8 @@ def read_instance(path: Path) -> OutgoingInstance:
     head = memoryview(data)[meta.dataset_offset : meta.dataset_offset + _HEAD_BYTES]
     scanned = scan(head, meta.transfer_syntax_uid, max_elements=_HEAD_ELEMENTS)
     # What the data set says goes before the file's head: the peer compares the former with the request.
-    sop_class_uid = scanned.uid(_SOP_CLASS_UID) or meta.sop_class_uid
-    sop_instance_uid = scanned.uid(_SOP_INSTANCE_UID) or meta.sop_instance_uid
+    sop_class_uid = scanned.uid(SOP_CLASS_UID) or meta.sop_class_uid
+    sop_instance_uid = scanned.uid(SOP_INSTANCE_UID) or meta.sop_instance_uid
     if sop_class_uid == MEDIA_STORAGE_DIRECTORY:
         raise DatasetError("a DICOMDIR is no instance that can be sent", 0)
     if not sop_class_uid or not sop_instance_uid:

@@ -28,6 +28,7 @@ from dicomnode.dicom.instance import (
     Verdict,
 )
 from dicomnode.dicom.scan import ScannedDataset, scan
+from dicomnode.dicom.tags import SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dicomnode.errors import IndexUnavailableError, StorageError, UnknownInstanceError
 from dicomnode.files import Files, MemoryShare, Reception, told
 from dicomnode.index import Added, Existing, Index, OnConflict, Outcome
@@ -36,10 +37,6 @@ from dicomnode.qa.breaker import Breaker
 from dicomnode.qa.fixing import fixed
 from dicomnode.services.amending import write_pieces
 from dicomnode.services.intake import (
-    SERIES_INSTANCE_UID,
-    SOP_CLASS_UID,
-    SOP_INSTANCE_UID,
-    STUDY_INSTANCE_UID,
     Fate,
     Incoming,
     Intake,

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from dicomnode.dicom.tags import SOP_CLASS_UID
 from dicomnode.qa.consistency.groups import in_groups
 from dicomnode.qa.consistency.numbers import decimals
-from dicomnode.qa.identification import SOP_CLASS_UID
 from dicomnode.qa.photometric import ALWAYS_LOSSY
 from dicomnode.qa.rule import Hit, Subject
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydicom.datadict import keyword_for_tag
 
-from dicomnode.qa.identification import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
+from dicomnode.dicom.tags import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dicomnode.qa.rule import Hit, Subject
 from dicomnode.qa.walk import every_item, path
 
