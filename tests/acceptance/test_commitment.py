@@ -154,7 +154,9 @@ def test_same_request_again_is_reported_once(node: RunningNode, tmp_path: Path, 
     modality = Modality(node.port, port)
     _, transaction_uid = modality.ask(instance)
     assert modality.ask(instance, transaction_uid=transaction_uid)[0] == 0
-    assert [entry["kind"] for entry in node.rows("outbox", "list") if entry["destination"] == "ct1"] == ["commitment-report"]
+    assert [entry["kind"] for entry in node.rows("outbox", "list") if entry["destination"] == "ct1"] == [
+        "commitment-report"
+    ]
 
 
 def test_transaction_uid_in_use_fails_the_other_request(node: RunningNode, tmp_path: Path, port: int) -> None:

@@ -24,6 +24,7 @@ from dicomnode.index.migrations import (
     m0010_study_verdicts,
     m0011_commitment,
     m0012_availability,
+    m0013_outbox_numbers,
 )
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -41,5 +42,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     m0010_study_verdicts.upgrade,
     m0011_commitment.upgrade,
     m0012_availability.upgrade,
+    m0013_outbox_numbers.upgrade,
 )
 """In their order; ``PRAGMA user_version`` counts how many a database has seen."""

@@ -10,7 +10,8 @@ from peewee import SQL, AutoField, BigIntegerField, IntegerField, Model, TextFie
 class Debt(Model):
     """One thing that the node owes. Instants are microseconds since 1970, UTC."""
 
-    id = AutoField()
+    id = AutoField(constraints=[SQL("AUTOINCREMENT")])
+    """Never given twice: a person who read of entry 7 must not hit another when it has been delivered since."""
     kind = TextField()
     destination = TextField()
     """A peer's name; empty for what the node owes itself."""

@@ -151,6 +151,16 @@ def test_person_cannot_decide_on_what_is_under_way(index: Index) -> None:
         index.outbox.retry(99, by="jane")
 
 
+def test_number_of_what_is_gone_is_not_given_again(index: Index) -> None:
+    index.outbox.owe(Owed("report", "a"))
+    gone = claimed(index)
+    index.outbox.done(gone)
+    index.outbox.owe(Owed("report", "b"))
+    with pytest.raises(UnknownEntryError, match="never there"):
+        index.outbox.drop(gone.id, reason="gone", by="jane")
+    assert index.outbox.counts() == (1, 0), "what she did not mean is still owed"
+
+
 def test_two_workers_never_have_the_same_row(tmp_path: Path) -> None:
     first = Index(tmp_path, IndexSettings(), durability=Durability.FAST)
     first.prepare()
