@@ -90,13 +90,7 @@ class Connection(threading.Thread):
 
     def _serve(self) -> None:
         if self._tls is not None:
-            self._plain.settimeout(self._settings.tls_handshake_timeout_s)
-            try:
-                wrapped = self._tls.wrap_socket(self._plain, server_side=True)
-            except OSError as error:
-                raise FramingError(f"TLS handshake failed: {getattr(error, 'reason', None) or error}") from error
-            with self._lock:
-                self._socket = wrapped
+            self._begin_tls(self._tls)
         framer = Framer(self._settings.maximum_message_kb * 1024)
         deadline: float | None = None
         while data := self._received(deadline):
@@ -108,6 +102,18 @@ class Connection(threading.Thread):
                 deadline = None
             elif deadline is None or messages:
                 deadline = time.monotonic() + self._settings.message_timeout_s
+
+    def _begin_tls(self, tls: ssl.SSLContext) -> None:
+        self._plain.settimeout(self._settings.tls_handshake_timeout_s)
+        try:
+            wrapped = tls.wrap_socket(self._plain, server_side=True, do_handshake_on_connect=False)
+            with self._lock:
+                self._socket = wrapped  # before the handshake, so that `drain` reaches who is in it
+                if self._is_ending:
+                    self._shut(socket.SHUT_RD)
+            wrapped.do_handshake()
+        except OSError as error:
+            raise FramingError(f"TLS handshake failed: {getattr(error, 'reason', None) or error}") from error
 
     def _received(self, deadline: float | None) -> bytes:
         left_s = self._settings.idle_timeout_s if deadline is None else deadline - time.monotonic()
@@ -200,7 +206,11 @@ class Listener:
                 ended=self._connections.remove,
             )
             self._connections.add(connection)
-            connection.start()
+            try:
+                connection.start()
+            except BaseException:
+                self._connections.remove(connection)  # nobody else will ever do so
+                raise
         except (OSError, RuntimeError, MemoryError) as error:  # no thread to be had
             log.error("hl7.connection_not_taken", address=address, reason=str(error))
             with contextlib.suppress(OSError):

@@ -120,7 +120,11 @@ class Acceptor:
                 association.bind(event, handler, *arguments)
             with self._lock:
                 self._associations[association] = None
-            association.start()
+            try:
+                association.start()
+            except BaseException:
+                self._ended(association)  # nobody else will ever say so
+                raise
             self._part_with_strangers()
         except (OSError, RuntimeError, MemoryError) as error:  # no thread to be had
             log.error("connection.not_taken", address=address[0], reason=str(error))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from typing import Any
 
+import pytest
 import structlog
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
@@ -82,6 +84,20 @@ def test_connection_is_closed_even_if_the_end_cannot_be_told(listen: Any) -> Non
     association.release()
     assert association.is_released
     wait_until_empty(node)
+
+
+def test_connection_that_no_thread_could_be_had_for_leaves_nothing(
+    listen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    node = listen()
+    with monkeypatch.context() as short_of_threads:
+        short_of_threads.setattr(threading.Thread, "start", no_thread)
+        with socket.create_connection(("127.0.0.1", node.port), timeout=30) as unlucky:
+            assert unlucky.recv(1) == b""
+    wait_until_empty(node)  # else a worker that is to leave would wait for it until it is killed
 
 
 def wait_until_empty(node: Any) -> None:

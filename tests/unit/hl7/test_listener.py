@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,7 +23,7 @@ MESSAGE, ANSWER = b"\x0bhello\x1c\r", b"\x0bHELLO\x1c\r"
 class Served:
     """A listener in this process that answers each message in capitals."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, **settings: Any) -> None:
         self.connections = Connections()
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -32,7 +34,7 @@ class Served:
             self._listening,
             answer=self._answer,
             settings=Hl7Settings(**settings),
-            tls=None,
+            tls=tls,
             connections=self.connections,
         )
         self._is_over = threading.Event()
@@ -153,6 +155,39 @@ def test_draining_ends_idle_connections_and_answers_what_is_under_way(start: Sta
         served.may_answer.set()
         assert answered(busy) == ANSWER
         assert ended(busy)
+
+
+def test_draining_ends_a_connection_that_has_not_begun_tls(start: Start) -> None:
+    served = start(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls_handshake_timeout_s=600)
+    with served.connect() as silent:
+        wait_for_connections(served, 1)
+        served.connections.drain()
+        while not ended(silent):  # what TLS says in farewell
+            pass
+        wait_for_connections(served, 0)
+
+
+def test_connection_that_no_thread_could_be_had_for_is_not_counted(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    served = start(maximum_connections=1)
+    with monkeypatch.context() as short_of_threads:
+        short_of_threads.setattr(threading.Thread, "start", no_thread)
+        with served.connect() as unlucky:
+            assert ended(unlucky)
+    with served.connect() as sender:
+        sender.sendall(MESSAGE)
+        assert answered(sender) == ANSWER
+
+
+def wait_for_connections(served: Served, number: int) -> None:
+    deadline = time.monotonic() + 30
+    while len(served.connections) != number:
+        assert time.monotonic() < deadline, f"there are {len(served.connections)} connections"
+        time.sleep(0.01)
 
 
 def ended(connected: socket.socket) -> bool:
