@@ -254,7 +254,7 @@ def delivery_worker(channel: WorkerChannel, config: Config) -> None:
     files = Files(config.data / FILES_NAME, channel.name, config.files, durable=config.durability is Durability.FULL)
     index = Index(config.data, config.index, durability=config.durability, notify=config.notify)
     delivery = Delivery(
-        index.outbox,
+        index.deliveries,
         delivery_handlers(config, files, index),
         config.delivery,
         periodic_tasks(config, files, index),

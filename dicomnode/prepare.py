@@ -149,7 +149,7 @@ def _bring_up(folder: Path, index_settings: IndexSettings) -> None:
     # so no row that a leftover is judged by can be lost after the leftover is gone.
     with spare_room(folder):
         index.prepare()
-        index.outbox.give_back()  # of workers that are no more
+        index.deliveries.give_back()  # of workers that are no more
         try:
             report = recover(folder / FILES_NAME, index.instances.has_location)
             refusals_removed = index.refusals.remove_old()

@@ -7,7 +7,7 @@ from dicomnode.index.index import Index, Summary
 from dicomnode.index.instances import Added, Existing, Instances, OnConflict, Outcome
 from dicomnode.index.knowledge import Asked
 from dicomnode.index.messages import ArrivedMessage, KeptMessage, Retention
-from dicomnode.index.outbox import DebtState, Outbox, OutboxEntry, Owed
+from dicomnode.index.outbox import DebtState, Deliveries, Outbox, OutboxEntry, Owed
 from dicomnode.index.patients import ChangeKind, Origin, PatientChange, change_patient
 from dicomnode.index.preparation import PrepareReport
 from dicomnode.index.quarantine import Quarantine, QuarantineEntry
@@ -41,6 +41,7 @@ __all__ = [
     "Asked",
     "ChangeKind",
     "DebtState",
+    "Deliveries",
     "Durability",
     "Existing",
     "Explanation",

@@ -19,7 +19,7 @@ from dicomnode.index.instances import Instances
 from dicomnode.index.knowledge import Knowing
 from dicomnode.index.messages import Messages
 from dicomnode.index.mpps import PerformedSteps
-from dicomnode.index.outbox import Outbox
+from dicomnode.index.outbox import Deliveries, Outbox
 from dicomnode.index.places import Places
 from dicomnode.index.preparation import PrepareReport, prepare
 from dicomnode.index.quarantine import Quarantine
@@ -86,7 +86,7 @@ class Index:
     ``worklist`` has the Scheduled Procedure Steps, ``worklist_queries`` what was asked of them, ``worklist_files`` those in the
     watched folder; ``performed_steps`` has the Performed ones, ``completeness`` which studies are whole; ``messages`` takes HL7
     messages, each once; ``commitments`` are requests for storage commitment, ``availability`` is what
-    peers were told of it, ``outbox`` what the node owes others.
+    peers were told of it, ``outbox`` what the node owes others, ``deliveries`` the same for the workers that deliver it.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class Index:
         self.commitments = Commitments(self._connections, self._writer)
         self.knowing = Knowing(self._connections)
         self.messages = Messages(self._connections, self._writer)
+        self.deliveries = Deliveries(self._connections, self._writer)
         self.outbox = Outbox(self._connections, self._writer)
         self.quarantine = Quarantine(self._connections, self._writer, notify)
         self.receptions = Receptions(self._connections)

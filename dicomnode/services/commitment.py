@@ -99,7 +99,7 @@ class Commitment:
 
     def report_over(self, reporter: Reporter, entry: int, transfer_syntax_uid: str) -> None:
         """Report over the association that asked; what fails is left to the delivery worker."""
-        claimed = self._index.outbox.take(entry, self._worker, _LEASE_S)
+        claimed = self._index.deliveries.take(entry, self._worker, _LEASE_S)
         if claimed is None:
             return
         try:
@@ -111,11 +111,11 @@ class Commitment:
                 why = "the association ended" if answer is None else f"answered with {answer:#06x}"
                 raise DeliveryError(f"no report over the same association: {why}")
         except DicomNodeError as error:
-            self._index.outbox.failed(claimed, str(error), datetime.now(UTC))
+            self._index.deliveries.failed(claimed, str(error), datetime.now(UTC))
             log.info("commitment.not_reported", entry=entry, reason=str(error))
             return
         self._reported(asked, report, "same")
-        self._index.outbox.done(claimed)
+        self._index.deliveries.done(claimed)
 
     def deliver(self, entry: OutboxEntry) -> None:
         """Report over an association of our own, as the SCP (PS3.4 Section J.3.3); the handler of ``commitment-report``.

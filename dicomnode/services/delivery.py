@@ -28,7 +28,7 @@ import structlog
 from pydantic import Field
 
 from dicomnode.errors import DicomNodeError, IndexUnavailableError, NoContextError, PeerError, UndeliverableError
-from dicomnode.index.outbox import AT_ONCE, Outbox, OutboxEntry
+from dicomnode.index.outbox import AT_ONCE, Deliveries, OutboxEntry
 from dicomnode.settings import Settings
 
 log = structlog.get_logger()
@@ -89,14 +89,14 @@ class Delivery:
 
     def __init__(
         self,
-        outbox: Outbox,
+        deliveries: Deliveries,
         handlers: Mapping[str, Handler],
         settings: DeliverySettings,
         periodic: Iterable[Periodic] = (),
         *,
         worker: str,
     ) -> None:
-        self._outbox = outbox
+        self._deliveries = deliveries
         self._handlers = handlers
         self._settings = settings
         self._worker = worker
@@ -142,7 +142,7 @@ class Delivery:
     def abort(self) -> None:
         """Let another worker deliver what is under way here: this process ends."""
         with contextlib.suppress(IndexUnavailableError):  # then the leases end by themselves
-            self._outbox.give_back(self._worker)
+            self._deliveries.give_back(self._worker)
 
     def close(self) -> None:
         """Let go of what this holds; nothing may be under way any more."""
@@ -177,14 +177,14 @@ class Delivery:
         with self._lock:
             leases = list(self._leases)
         if leases and time.monotonic() >= self._renew_at:
-            self._outbox.renew(leases, LEASE_S)
+            self._deliveries.renew(leases, LEASE_S)
             self._renew_at = time.monotonic() + _RENEW_S
 
     def _start_deliveries(self) -> float:
         now, wait_s = datetime.now(UTC), LOOK_S
         if time.monotonic() < self._rests_until:
             return wait_s
-        for destination, due_at in self._outbox.destinations():
+        for destination, due_at in self._deliveries.destinations():
             if due_at > now:
                 return min(wait_s, (due_at - now).total_seconds())
             if self._takes(destination, is_urgent=due_at == AT_ONCE):
@@ -210,7 +210,7 @@ class Delivery:
     def _deliver_to(self, destination: str) -> None:
         try:
             for _ in range(_ENTRIES_IN_A_TURN):
-                entry = None if self._is_draining else self._outbox.claim(destination, self._worker, LEASE_S)
+                entry = None if self._is_draining else self._deliveries.claim(destination, self._worker, LEASE_S)
                 if entry is None or not self._is_reached_with(entry):
                     break
         except IndexUnavailableError as error:
@@ -255,12 +255,12 @@ class Delivery:
             log.exception("delivery.failed", **_fields(entry))
             self._try_again(entry, f"unexpected {type(error).__name__}", self._delay_s(entry.attempts))
             return True
-        self._outbox.done(entry)
+        self._deliveries.done(entry)
         log.info("delivery.sent", **_fields(entry), duration_ms=round((time.monotonic() - started) * 1000, 1))
         with self._lock:
             was_away = self._pauses.pop(entry.destination, None)
         if was_away:
-            self._outbox.hurry(entry.destination)
+            self._deliveries.hurry(entry.destination)
         return True
 
     def _try_again(self, entry: OutboxEntry, reason: str, delay_s: float) -> None:
@@ -269,11 +269,11 @@ class Delivery:
         if is_old and entry.attempts + 1 >= _ATTEMPTS_AT_LEAST:
             self._give_up(entry, reason)
             return
-        self._outbox.failed(entry, reason, now + timedelta(seconds=delay_s))
+        self._deliveries.failed(entry, reason, now + timedelta(seconds=delay_s))
         log.warning("delivery.failed", **_fields(entry), reason=reason, delay_s=round(delay_s, 1))
 
     def _give_up(self, entry: OutboxEntry, reason: str) -> None:
-        self._outbox.failed(entry, reason, None)
+        self._deliveries.failed(entry, reason, None)
         log.error("delivery.gave_up", **_fields(entry), reason=reason)
 
     def _pause(self, destination: str) -> float:

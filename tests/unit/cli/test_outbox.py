@@ -20,11 +20,11 @@ def listed(folder: NodeFolder, *options: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def owing(node_folder: NodeFolder) -> NodeFolder:
     """One entry waits, one was given up."""
-    outbox = node_folder.index.outbox
-    outbox.owe(Owed("report", "ct1", payload={"PatientName": "Doe^Jane"}), Owed("report", "ris"))
-    entry = outbox.claim("ct1", "delivery-1", 60)
+    index = node_folder.index
+    index.outbox.owe(Owed("report", "ct1", payload={"PatientName": "Doe^Jane"}), Owed("report", "ris"))
+    entry = index.deliveries.claim("ct1", "delivery-1", 60)
     assert entry is not None
-    outbox.failed(entry, "no host is configured", None)
+    index.deliveries.failed(entry, "no host is configured", None)
     return node_folder
 
 

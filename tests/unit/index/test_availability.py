@@ -55,11 +55,11 @@ def test_nobody_is_told_twice(index: Index) -> None:
 
 def test_instance_that_comes_while_others_are_told_is_told_next(index: Index) -> None:
     index.instances.add(received("1.1"), OnConflict())
-    entry = index.outbox.claim(RIS, "delivery-1", 60)
+    entry = index.deliveries.claim(RIS, "delivery-1", 60)
     assert entry is not None
     found = index.availability.untold(RIS, STUDY)
     index.instances.add(received("1.2"), OnConflict())
     index.availability.told(RIS, STUDY, found)
-    index.outbox.done(entry)
-    assert index.outbox.claim(RIS, "delivery-1", 60) is not None, "it owes a notification of its own"
+    index.deliveries.done(entry)
+    assert index.deliveries.claim(RIS, "delivery-1", 60) is not None, "it owes a notification of its own"
     assert untold(index) == ["1.2"]

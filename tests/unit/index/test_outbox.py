@@ -19,7 +19,7 @@ WORKER = "delivery-1"
 
 
 def claimed(index: Index, destination: str = "a", worker: str = WORKER, lease_s: float = LEASE_S) -> OutboxEntry:
-    entry = index.outbox.claim(destination, worker, lease_s)
+    entry = index.deliveries.claim(destination, worker, lease_s)
     assert entry is not None
     return entry
 
@@ -32,8 +32,8 @@ def test_claimed_row_is_nobody_elses_until_it_is_done(index: Index) -> None:
     index.outbox.owe(Owed("report", "a", payload={"request": 7}))
     entry = claimed(index)
     assert (entry.kind, entry.payload, entry.attempts) == ("report", {"request": 7}, 0)
-    assert index.outbox.claim("a", "delivery-2", LEASE_S) is None
-    assert index.outbox.done(entry)
+    assert index.deliveries.claim("a", "delivery-2", LEASE_S) is None
+    assert index.deliveries.done(entry)
     assert index.outbox.counts() == (0, 0)
 
 
@@ -42,33 +42,33 @@ def test_lease_of_a_worker_that_is_gone_ends(index: Index) -> None:
     lost = claimed(index, lease_s=-1)
     again = claimed(index, worker="delivery-2")
     assert again.id == lost.id
-    assert not index.outbox.done(lost), "it is another worker's now"
-    assert index.outbox.done(again)
+    assert not index.deliveries.done(lost), "it is another worker's now"
+    assert index.deliveries.done(again)
 
 
 def test_renewed_lease_does_not_end(index: Index) -> None:
     index.outbox.owe(Owed("report", "a"))
     lease = str(claimed(index, lease_s=-1).lease)
-    index.outbox.renew([lease], LEASE_S)
-    assert index.outbox.claim("a", "delivery-2", LEASE_S) is None
+    index.deliveries.renew([lease], LEASE_S)
+    assert index.deliveries.claim("a", "delivery-2", LEASE_S) is None
 
 
 def test_only_the_leases_that_are_named_are_renewed(index: Index) -> None:
     index.outbox.owe(Owed("report", "a"), Owed("report", "a"))
     claimed(index)
-    index.outbox.renew([str(claimed(index).lease)], -1)
+    index.deliveries.renew([str(claimed(index).lease)], -1)
     assert claimed(index, worker="delivery-2").id == 2
-    assert index.outbox.claim("a", "delivery-2", LEASE_S) is None
+    assert index.deliveries.claim("a", "delivery-2", LEASE_S) is None
 
 
 def test_what_a_worker_gives_back_is_due(index: Index) -> None:
     index.outbox.owe(Owed("report", "a"), Owed("report", "a"))
     claimed(index, worker="delivery-1")
     other = claimed(index, worker="delivery-11")
-    index.outbox.give_back("delivery-1")
+    index.deliveries.give_back("delivery-1")
     assert claimed(index).id != other.id
-    assert index.outbox.claim("a", WORKER, LEASE_S) is None, "the other one's lease goes on"
-    index.outbox.give_back()
+    assert index.deliveries.claim("a", WORKER, LEASE_S) is None, "the other one's lease goes on"
+    index.deliveries.give_back()
     assert claimed(index).id == 1
 
 
@@ -81,48 +81,48 @@ def test_rows_are_written_with_their_cause_or_not_at_all(index: Index) -> None:
 def test_failed_row_is_due_later_and_says_why(index: Index) -> None:
     index.outbox.owe(Owed("report", "a"))
     later = datetime.now(UTC) + timedelta(hours=1)
-    index.outbox.failed(claimed(index), "nobody answers", later)
-    assert index.outbox.claim("a", WORKER, LEASE_S) is None
+    index.deliveries.failed(claimed(index), "nobody answers", later)
+    assert index.deliveries.claim("a", WORKER, LEASE_S) is None
     [entry] = index.outbox.list()
     assert (entry.attempts, entry.reason, entry.state) == (1, "nobody answers", DebtState.WAITING)
     assert abs(entry.due_at - later) < timedelta(milliseconds=1)
-    index.outbox.hurry("a")
+    index.deliveries.hurry("a")
     assert claimed(index).id == entry.id
 
 
 def test_given_up_row_waits_for_a_person(index: Index) -> None:
     index.outbox.owe(Owed("report", "a"))
-    index.outbox.failed(claimed(index), "no such peer", None)
+    index.deliveries.failed(claimed(index), "no such peer", None)
     assert index.outbox.counts() == (0, 1)
-    assert index.outbox.destinations() == []
+    assert index.deliveries.destinations() == []
     index.outbox.retry(1, by="jane")
-    assert index.outbox.destinations() == [("a", AT_ONCE)]
+    assert index.deliveries.destinations() == [("a", AT_ONCE)]
     assert claimed(index).attempts == 0
 
 
 def test_not_before_is_heeded(index: Index) -> None:
     due = datetime.now(UTC) + timedelta(hours=1)
     index.outbox.owe(Owed("report", "a", not_before=due))
-    [(destination, when)] = index.outbox.destinations()
+    [(destination, when)] = index.deliveries.destinations()
     assert destination == "a"
     assert abs(when - due) < timedelta(milliseconds=1)
-    assert index.outbox.claim("a", WORKER, LEASE_S) is None
+    assert index.deliveries.claim("a", WORKER, LEASE_S) is None
 
 
 def test_same_key_is_delivered_in_order(index: Index) -> None:
     index.outbox.owe(Owed("create", "a", "step"), Owed("set", "a", "step"), Owed("set", "b", "step"))
     first = claimed(index)
     assert first.kind == "create"
-    assert index.outbox.claim("a", WORKER, LEASE_S) is None
+    assert index.deliveries.claim("a", WORKER, LEASE_S) is None
     assert claimed(index, "b").kind == "set", "another destination does not wait"
-    index.outbox.done(first)
+    index.deliveries.done(first)
     assert claimed(index).kind == "set", "at once, though it was looked at before"
 
 
 def test_row_behind_one_that_was_given_up_waits_for_the_decision(index: Index) -> None:
     index.outbox.owe(Owed("create", "a", "step"), Owed("set", "a", "step"))
-    index.outbox.failed(claimed(index), "refused", None)
-    assert index.outbox.claim("a", WORKER, LEASE_S) is None
+    index.deliveries.failed(claimed(index), "refused", None)
+    assert index.deliveries.claim("a", WORKER, LEASE_S) is None
     index.outbox.drop(1, reason="gone", by="jane")
     assert claimed(index).kind == "set"
     [dropped] = index.outbox.list(DebtState.DROPPED)
@@ -138,7 +138,7 @@ def test_coalescing_row_is_written_once_until_it_is_claimed(index: Index) -> Non
     entry = claimed(index)
     index.outbox.owe(owed, owed)
     assert len(waiting(index)) == 2, "what came after the claim is told, too"
-    index.outbox.failed(entry, "nobody answers", datetime.now(UTC))
+    index.deliveries.failed(entry, "nobody answers", datetime.now(UTC))
     assert claimed(index).id == entry.id
 
 
@@ -154,7 +154,7 @@ def test_person_cannot_decide_on_what_is_under_way(index: Index) -> None:
 def test_number_of_what_is_gone_is_not_given_again(index: Index) -> None:
     index.outbox.owe(Owed("report", "a"))
     gone = claimed(index)
-    index.outbox.done(gone)
+    index.deliveries.done(gone)
     index.outbox.owe(Owed("report", "b"))
     with pytest.raises(UnknownEntryError, match="never there"):
         index.outbox.drop(gone.id, reason="gone", by="jane")
@@ -170,10 +170,10 @@ def test_two_workers_never_have_the_same_row(tmp_path: Path) -> None:
 
     def work(index: Index, worker: str) -> None:
         while index.outbox.counts()[0]:
-            entry = index.outbox.claim("a", worker, LEASE_S)
+            entry = index.deliveries.claim("a", worker, LEASE_S)
             if entry is not None:
                 taken.append((entry.key, entry.id))
-                assert index.outbox.done(entry)
+                assert index.deliveries.done(entry)
 
     threads = [
         threading.Thread(target=work, args=(index, f"delivery-{number}"))
@@ -209,21 +209,21 @@ def test_nothing_is_lost_and_order_holds(
             index.outbox.owe(Owed("report", "a", f"{key}"))
             owed += 1
         elif step == "claim":
-            entry = index.outbox.claim("a", WORKER, LEASE_S)
+            entry = index.deliveries.claim("a", WORKER, LEASE_S)
             if entry is not None:
                 assert entry.id not in {one.id for one in held}, "one row, two owners"
                 assert entry.key not in {one.key for one in held}, "one key, two at once"
                 held.append(entry)
         elif step == "crash":
-            index.outbox.give_back()
+            index.deliveries.give_back()
             held.clear()
         elif held:
             entry = held.pop(0)
             if step == "done":
                 delivered.append((entry.key, entry.id))
-                assert index.outbox.done(entry)
+                assert index.deliveries.done(entry)
             else:
-                index.outbox.failed(entry, "no", datetime.now(UTC))
+                index.deliveries.failed(entry, "no", datetime.now(UTC))
     assert len(delivered) + index.outbox.counts()[0] == owed
     for key in range(3):
         of_key = [number for one, number in delivered if one == f"{key}"]

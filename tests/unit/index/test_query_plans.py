@@ -14,9 +14,10 @@ from unit.index.queries import Value, asked
 from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES
 from dicomnode.dicom.query.identifier import Identifier, Level, Model, QueryOptions, Selection
 from dicomnode.dicom.query.model import QUERY_KEYS
-from dicomnode.index import Index, functions, outbox
+from dicomnode.index import Index, functions
 from dicomnode.index.finding import few_matches, matching_rows, values_of_rows
 from dicomnode.index.matching import conditions_of
+from dicomnode.index.outbox import delivering, entries
 from dicomnode.index.places import Places
 from dicomnode.index.selection import selecting
 
@@ -126,7 +127,9 @@ def test_selected_instances_are_looked_up(plan: Plan, selection: Selection) -> N
     assert scans(plan(*selecting(selection))) == []
 
 
-@pytest.mark.parametrize("look", [outbox._DESTINATIONS, outbox._CLAIM, outbox._STAY_BEHIND, outbox._NEXT_IN_ORDER])
+@pytest.mark.parametrize(
+    "look", [delivering._DESTINATIONS, delivering._CLAIM, delivering._STAY_BEHIND, entries._NEXT_IN_ORDER]
+)
 def test_delivery_worker_looks_up_an_index_however_much_waits(plan: Plan, look: str) -> None:
     steps = plan(look, dict.fromkeys(re.findall(r":([a-z]\w*)", look), 1))
     assert not [step for step in steps if step.startswith("SCAN outbox")]

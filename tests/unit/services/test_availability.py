@@ -63,7 +63,7 @@ def test_nothing_is_told_that_may_not_be_durable(tmp_path: Path, monkeypatch: py
             opened.callback(index.close)
         receiving.prepare()
         receiving.instances.add(received("1.1"), OnConflict())
-        entry = telling.outbox.claim("ris", "delivery-1", 60)
+        entry = telling.deliveries.claim("ris", "delivery-1", 60)
         assert entry is not None
         told: list[str] = []
         notify = AvailabilityNotifier(telling, {"ris": PEER}, ScuSettings(), ae_title="NODE")

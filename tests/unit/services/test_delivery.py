@@ -46,7 +46,7 @@ def run(delivery: Delivery, until: Callable[[], object], timeout_s: float = 20.0
 
 
 def delivery(index: Index, handler: Handler, settings: DeliverySettings = SETTINGS) -> Delivery:
-    return Delivery(index.outbox, {"report": handler}, settings, worker="delivery-1")
+    return Delivery(index.deliveries, {"report": handler}, settings, worker="delivery-1")
 
 
 def test_each_row_reaches_its_handler_once(index: Index) -> None:
@@ -98,7 +98,7 @@ def test_delivery_whose_end_could_not_be_written_is_made_again(
         elif verb == "failed":
             raise DeliveryError("refused")
 
-    genuine = getattr(index.outbox, verb)
+    genuine = getattr(index.deliveries, verb)
     calls: list[object] = []
 
     def write(*arguments: object) -> bool:
@@ -107,7 +107,7 @@ def test_delivery_whose_end_could_not_be_written_is_made_again(
             raise IndexUnavailableError("no room")
         return bool(genuine(*arguments))
 
-    monkeypatch.setattr(index.outbox, verb, write)
+    monkeypatch.setattr(index.deliveries, verb, write)
     run(delivery(index, handler), again.is_set, timeout_s=5)
     assert len(attempts) == 2
 
@@ -122,7 +122,7 @@ def test_two_workers_deliver_each_row_once_and_in_order(index: Index, tmp_path: 
         seen.append((entry.destination, entry.key, entry.id))
 
     workers = [
-        Delivery(each.outbox, {"report": handler}, SETTINGS, worker=f"delivery-{number}")
+        Delivery(each.deliveries, {"report": handler}, SETTINGS, worker=f"delivery-{number}")
         for number, each in enumerate((index, second))
     ]
     threads = [
@@ -253,7 +253,7 @@ def test_periodic_task_that_fails_goes_on(index: Index) -> None:
 
     structlog.reset_defaults()
     with capture_logs() as logs:
-        worker = Delivery(index.outbox, {}, SETTINGS, [Periodic("folder", 0.001, task)], worker="delivery-1")
+        worker = Delivery(index.deliveries, {}, SETTINGS, [Periodic("folder", 0.001, task)], worker="delivery-1")
         run(worker, lambda: len(calls) > 2)
     assert {line["event"] for line in logs} == {"periodic.failed"}
 
