@@ -22,7 +22,7 @@ _ROW: Final = """
 SELECT instance.state, instance.attributes, instance.higher_attributes, instance.sop_class_uid, study.study_instance_uid,
     series.series_instance_uid
 FROM instance LEFT JOIN series ON instance.series = series.id LEFT JOIN study ON series.study = study.id
-WHERE instance.id = ?
+WHERE instance.id = ? AND instance.location = ? AND instance.state IN ('accepted', 'quarantined')
 """
 
 
@@ -60,25 +60,28 @@ class Refilling:
         with self._connections.reading() as connection:
             return [HeldInstance(*row) for row in connection.execute(_BATCH, (after, limit)).fetchall()]
 
-    def fill(self, described: Sequence[tuple[int, Attributes]]) -> int:
+    def fill(self, described: Sequence[tuple[HeldInstance, Attributes]]) -> int:
         """Add what these rows and those above them lack, in one transaction; how many of the rows changed.
+
+        One that was deleted since stays the record that it is, and one that has another file now tells what that one says.
 
         Raises:
             IndexUnavailableError: it could not be written; nothing of it is there.
         """
-        return self._writer.run(lambda connection: sum([_fill(connection, row, level) for row, level in described]))
+        return self._writer.run(lambda connection: sum([_fill(connection, held, level) for held, level in described]))
 
 
-def _fill(connection: sqlite3.Connection, row: int, attributes: Attributes) -> bool:
-    found = connection.execute(_ROW, (row,)).fetchone()
-    if found is None:  # deleted since
+def _fill(connection: sqlite3.Connection, held: HeldInstance, attributes: Attributes) -> bool:
+    row = held.row
+    found = connection.execute(_ROW, (row, held.location)).fetchone()
+    if found is None:  # deleted, discarded or edited since
         return False
     state, text, higher, sop_class_uid, study_instance_uid, series_instance_uid = found
     changed = False
     if state == "accepted":
         newcomer = Newcomer(study_instance_uid, series_instance_uid, sop_class_uid, attributes, 0, 0, "")
         changed = fill_above(connection, newcomer)
-    elif state == "quarantined":
+    else:
         levels = attributes.patient, attributes.study, attributes.series
         fuller = levels_text(tuple({**level, **here} for level, here in zip(levels, levels_of(higher), strict=True)))
         changed = fuller != higher

@@ -57,8 +57,8 @@ class Reindexing:
         done = Reindexed(0, 0, 0)
         last = 0
         while not stop() and (batch := self._index.refilling.batch(last, _BATCH)):
-            described = [(held.row, self._described(held.location)) for held in batch]
-            readable = [(row, attributes) for row, attributes in described if attributes is not None]
+            described = [(held, self._described(held.location)) for held in batch]
+            readable = [(held, attributes) for held, attributes in described if attributes is not None]
             changed = self._index.refilling.fill(readable)
             last = batch[-1].row
             done = Reindexed(
