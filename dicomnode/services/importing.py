@@ -197,7 +197,7 @@ class Importer:
                 location = intake.location
                 imported = _imported(path, request, intake)
         if self._mode is Mode.MOVE and location:
-            return self._moved(imported, location)
+            return self._moved(imported, location, status)
         return imported
 
     def _holds(self, file: FileIO, meta: FileMeta, size_bytes: int) -> str:
@@ -246,9 +246,15 @@ class Importer:
         finally:
             source.discard()
 
-    def _moved(self, imported: Imported, location: str) -> Imported:
-        """Remove the source of what is durable now, unless it is the very file that was indexed in place."""
+    def _moved(self, imported: Imported, location: str, status: os.stat_result) -> Imported:
+        """Remove the source of what is durable now, unless it is the very file that was indexed in place.
+
+        Args:
+            status: of the source when it was opened: what somebody has written since was not taken in.
+        """
         try:
+            if _version(imported.file.stat()) != _version(status):
+                return replace(imported, reason="the source is not removed: it has changed since it was read")
             if not (is_in_place(location) and imported.file.samefile(location)):
                 imported.file.unlink()
         except OSError as error:
@@ -263,6 +269,11 @@ class Importer:
             unknown_source=UNKNOWN_SOURCE,
             called_ae_title=self._called,
         )
+
+
+def _version(status: os.stat_result) -> tuple[int, ...]:
+    """What differs when a file was written to, or another one was put in its place."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _imported(path: Path, request: StoreRequest, intake: Intake) -> Imported:

@@ -16,13 +16,14 @@ from pydicom import dcmread
 from pydicom.fileset import FileSet
 from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 
-from dicomnode.dicom.instance import DuplicatePolicy
+from dicomnode.dicom.instance import DuplicatePolicy, StoreRequest
 from dicomnode.errors import OutOfSpaceError
 from dicomnode.files import Files, FilesSettings
 from dicomnode.index import Durability, Index, IndexSettings, Scope, StudyFilter
 from dicomnode.qa import QaSettings, Validation
 from dicomnode.services.candidates import candidates
 from dicomnode.services.importing import Imported, Importer, Mode, Outcome
+from dicomnode.services.intake import Intake, Source
 from dicomnode.services.quarantine import Quarantine
 from dicomnode.services.storage import ReceptionSettings, Storage
 
@@ -51,17 +52,17 @@ class Node:
         calling: str | None = None,
         floor: int = 0,
         duplicates: DuplicatePolicy = DuplicatePolicy.KEEP_FIRST,
+        storage: type[Storage] = Storage,
     ) -> Importer:
         files = self._files(floor) if floor else self.files
-        storage = Storage(
-            files=files,
-            index=self.index,
-            validation=Validation(QaSettings()),
-            settings=ReceptionSettings(duplicates=duplicates),
-            time_zone=UTC,
-        )
         return Importer(
-            storage=storage,
+            storage=storage(
+                files=files,
+                index=self.index,
+                validation=Validation(QaSettings()),
+                settings=ReceptionSettings(duplicates=duplicates),
+                time_zone=UTC,
+            ),
             files=files,
             index=self.index,
             mode=mode,
@@ -249,6 +250,23 @@ def test_moves_what_is_kept_and_nothing_else(node: Node, tmp_path: Path) -> None
     assert refused.exists()
     assert (folder / "notes.txt").exists()
     assert len(node.kept()) == 3
+
+
+def test_file_that_is_written_to_while_it_is_moved_stays(node: Node, tmp_path: Path) -> None:
+    """What was written since is nowhere else: a scanner that exports into the folder, say."""
+    source = write(ct(), tmp_path / "a.dcm")
+
+    class WhileItIsWritten(Storage):
+        def take_in(self, request: StoreRequest, source_: Source) -> Intake:
+            intake = super().take_in(request, source_)
+            with source.open("ab") as file:
+                file.write(b"more")
+            return intake
+
+    [imported] = node.importer(Mode.MOVE, storage=WhileItIsWritten).run(candidates([source]))
+    assert source.exists()
+    assert (imported.outcome, imported.is_well) == (Outcome.STORED, False)
+    assert "changed since" in imported.reason
 
 
 def test_file_that_is_refused_as_a_duplicate_is_not_moved(node: Node, tmp_path: Path) -> None:
