@@ -187,15 +187,14 @@ class Quarantine:
             The entry as it is now, with all findings.
 
         Raises:
-            UnknownInstanceError: the entry is not any more what it was, or there is another one with the same content.
+            UnknownInstanceError: the entry is not any more what it was, or where it was, or another one has the same content.
             IndexUnavailableError: the index cannot be written now; ``rolled_back`` says whether it is certainly not changed.
         """
         row = row_of(received, microseconds(received.received_at))
         levels = received.attributes.patient, received.attributes.study, received.attributes.series
 
         def work(connection: sqlite3.Connection) -> QuarantineEntry:
-            if _get(connection, was.id).digest != was.digest:
-                raise UnknownInstanceError(f"entry {was.id} was changed meanwhile")
+            _check_unchanged(connection, was)
             same = {"uid": received.sop_instance_uid, "digest": received.digest}
             if connection.execute(_SAME_IN_QUARANTINE, same).fetchone():
                 raise UnknownInstanceError("the same content is in quarantine already")
@@ -257,22 +256,23 @@ class Quarantine:
 
         return self._writer.run(work)
 
-    def discard(self, entry: int, *, reason: str, by: str) -> QuarantineEntry:
-        """Decide against the instance; its row stays as the record, and the caller may remove the file at its location.
+    def discard(self, was: QuarantineEntry, *, reason: str, by: str) -> QuarantineEntry:
+        """Decide against the instance; its row stays as the record, and its file is the caller's to remove.
 
         Args:
+            was: the entry, as the caller knows it: its location is where that file is.
             by: the person's user name.
 
         Raises:
-            UnknownInstanceError: there is no such entry.
+            UnknownInstanceError: there is no such entry any more, or it is not what it was, or not where it was.
             IndexUnavailableError: the index cannot be written now.
         """
 
         def work(connection: sqlite3.Connection) -> QuarantineEntry:
-            discarded = _get(connection, entry)
-            connection.execute(_DISCARDED, {"id": entry})
-            record(connection, EventKind.DISCARDED, entry, by=by, reason=reason, digests=(discarded.digest, None))
-            return discarded
+            _check_unchanged(connection, was)
+            connection.execute(_DISCARDED, {"id": was.id})
+            record(connection, EventKind.DISCARDED, was.id, by=by, reason=reason, digests=(was.digest, None))
+            return was
 
         return self._writer.run(work)
 
@@ -282,6 +282,13 @@ def _get(connection: sqlite3.Connection, entry: int) -> QuarantineEntry:
     if row is None:
         raise UnknownInstanceError(f"no entry {entry} in quarantine")
     return _entry(row)
+
+
+def _check_unchanged(connection: sqlite3.Connection, was: QuarantineEntry) -> None:
+    """Raise UnknownInstanceError when an entry was decided on or edited since, or its lost file was put back elsewhere."""
+    now = _get(connection, was.id)
+    if (now.digest, now.location) != (was.digest, was.location):
+        raise UnknownInstanceError(f"entry {was.id} was changed meanwhile")
 
 
 _SAME_IN_QUARANTINE: Final = (

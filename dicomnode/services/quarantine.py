@@ -172,12 +172,13 @@ class Quarantine:
         The row changes first: never a row without its file.
 
         Raises:
-            UnknownInstanceError: there is no such entry.
+            UnknownInstanceError: there is no such entry, or it was edited just now, or its file put back.
             IndexUnavailableError: the index cannot be written now.
             StorageError: its file cannot be removed; the next start does it if the instance is discarded.
         """
-        with self._files.removing(self._index.quarantine.get(entry).location):
-            discarded = self._index.quarantine.discard(entry, reason=reason, by=by)
+        was = self._index.quarantine.get(entry)
+        with self._files.removing(was.location):
+            discarded = self._index.quarantine.discard(was, reason=reason, by=by)
         log.info("instance.discarded", sop_instance_uid=discarded.sop_instance_uid, entry=entry, reason=reason, by=by)
         return discarded
 

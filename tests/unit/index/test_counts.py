@@ -113,7 +113,7 @@ class Changes(RuleBasedStateMachine):
     @rule(which=small)
     def discard(self, which: int) -> None:
         for entry in list(self.index.quarantine.list())[which : which + 1]:
-            self.index.quarantine.discard(entry.id, reason="r", by="b")
+            self.index.quarantine.discard(entry, reason="r", by="b")
             self.held_back.remove((entry.sop_instance_uid, self.digest_of(entry.id)))
 
     @rule(which=small, level=some(["study", "series", "sop"]), limit=st.integers(1, 3))

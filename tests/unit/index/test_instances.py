@@ -92,7 +92,7 @@ def test_accepted_instance_stays_so_when_it_comes_with_a_worse_verdict(index: In
 def test_discarded_instance_may_come_again(index: Index) -> None:
     index.instances.add(received(judged=verdict("patient.id")), REPORT)
     [entry] = index.quarantine.list()
-    index.quarantine.discard(entry.id, reason="test images", by="anna")
+    index.quarantine.discard(entry, reason="test images", by="anna")
     assert index.instances.add(received(judged=verdict("patient.id")), REPORT).outcome is Outcome.QUARANTINED
     assert index.instances.add(received("1.2.5"), REPORT).outcome is Outcome.STORED
 
@@ -200,7 +200,7 @@ def test_location_counts_as_long_as_the_node_holds_the_instance(index: Index) ->
         index.instances.add(came, REPORT)
         assert index.instances.has_location(came.location)
     [entry] = index.quarantine.list()
-    index.quarantine.discard(entry.id, reason="test images", by="anna")
+    index.quarantine.discard(entry, reason="test images", by="anna")
     assert not index.instances.has_location(held_back.location)
 
 

@@ -122,7 +122,7 @@ def test_replaced_instance_can_be_released_with_all_that_it_was_known_by(index: 
 
 def test_discarded_entry_is_gone_and_recorded(index: Index, tmp_path: Path) -> None:
     entry = hold_back(index)
-    assert index.quarantine.discard(entry.id, reason="test images", by="anna").location == entry.location
+    assert index.quarantine.discard(entry, reason="test images", by="anna").location == entry.location
     assert list(index.quarantine.list()) == []
     assert index.instances.known(entry.sop_instance_uid) is None
     assert [event[:4] for event in events(tmp_path)] == [("discarded", entry.id, "anna", "test images")]
@@ -131,10 +131,10 @@ def test_discarded_entry_is_gone_and_recorded(index: Index, tmp_path: Path) -> N
 @pytest.mark.parametrize("decide", ["get", "release", "discard"])
 def test_decided_entry_is_no_entry(index: Index, decide: str) -> None:
     entry = hold_back(index)
-    index.quarantine.discard(entry.id, reason="test images", by="anna")
+    index.quarantine.discard(entry, reason="test images", by="anna")
     arguments = {} if decide == "get" else {"reason": "again", "by": "anna"}
     with pytest.raises(UnknownInstanceError, match=f"no entry {entry.id} in quarantine"):
-        getattr(index.quarantine, decide)(entry.id, **arguments)
+        getattr(index.quarantine, decide)(entry if decide == "discard" else entry.id, **arguments)
 
 
 AMENDED = {"judged": verdict(), "patient": {PATIENT_ID: "P9"}}
@@ -193,6 +193,20 @@ def test_entry_that_was_changed_meanwhile_is_not_amended(index: Index) -> None:
         index.quarantine.amend(entry, received(content="second", judged=verdict()), FOUND, reason="x", by="bert")
 
 
+@pytest.mark.parametrize("decide", ["amend", "discard"])
+def test_entry_whose_lost_file_was_put_back_is_looked_at_again(index: Index, decide: str) -> None:
+    """The file that is removed would be the lost one, and the other one nobody's."""
+    entry = hold_back(index)
+    lost = index.instances.held(entry.sop_instance_uid, entry.digest)
+    assert lost is not None
+    assert index.instances.relocate(lost, received())
+    amended = (received(content="amended", judged=verdict()), FOUND) if decide == "amend" else ()
+    with pytest.raises(UnknownInstanceError, match="changed meanwhile"):
+        getattr(index.quarantine, decide)(entry, *amended, reason="x", by="anna")
+    [still] = index.quarantine.list()
+    getattr(index.quarantine, decide)(still, *amended, reason="x", by="anna")
+
+
 def test_says_what_the_patient_of_its_study_is_known_by(index: Index) -> None:
     entry = hold_back(index, patient={PATIENT_ID: "P2"})
     assert index.quarantine.above(entry) is None
@@ -205,7 +219,7 @@ def test_says_what_the_patient_of_its_study_is_known_by(index: Index) -> None:
 def test_each_decision_is_recorded_with_the_digest_before_and_after(index: Index, tmp_path: Path) -> None:
     released, discarded = hold_back(index), hold_back(index, "1.2.5", content="other")
     index.quarantine.release(released.id, reason="r", by="b")
-    index.quarantine.discard(discarded.id, reason="r", by="b")
+    index.quarantine.discard(discarded, reason="r", by="b")
     with sqlite3.connect(tmp_path / "index.sqlite") as connection:
         digests = connection.execute("SELECT digest_before, digest_after FROM event ORDER BY id").fetchall()
     assert digests == [(released.digest, released.digest), (discarded.digest, None)]

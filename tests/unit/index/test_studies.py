@@ -184,7 +184,7 @@ def test_summary_counts_what_is_held(index: Index) -> None:
     index.instances.add(received(size_bytes=10), OnConflict())
     index.instances.add(received("1.2.5", size_bytes=5, sop_class=MR, judged=verdict("patient.id")), OnConflict())
     index.instances.add(received("1.2.6", size_bytes=7, sop_class=CT, judged=verdict("patient.id")), OnConflict())
-    index.quarantine.discard(list(index.quarantine.list())[-1].id, reason="test images", by="anna")
+    index.quarantine.discard(list(index.quarantine.list())[-1], reason="test images", by="anna")
     held = index.summary()
     assert (held.patients, held.studies, held.series, held.instances) == (1, 1, 1, 1)
     assert (held.quarantined, held.size_bytes, held.schema_version) == (1, 15, len(MIGRATIONS))
