@@ -75,10 +75,13 @@ def _row(cells: Sequence[str]) -> str:
 def _targets(results: Results) -> Sheet:
     rows = []
     for target in targets.ALL:
-        value = target.measured(results)
-        measured = "" if value is None else f"{_number(value)}{target.unit}"
-        rows.append((target.what, target.bound, measured, _HOLDS[target.holds(results)]))
-    return Sheet("Targets", ("what", "target", "measured", "holds"), rows)
+        measured, limit = (_with_unit(value(results), target.unit) for value in (target.measured, target.limit))
+        rows.append((target.what, target.bound, measured, _HOLDS[target.holds(results)], limit))
+    return Sheet("Targets", ("what", "target", "measured", "holds", "sink"), rows)
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{_number(value)}{unit}"
 
 
 def _workload(workload: Workload, results: Results) -> Sheet:

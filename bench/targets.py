@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.results import Results
-from bench.servers import NODE, ONE_WORKER
+from bench.servers import NODE, ONE_WORKER, SINK
 
 Measured = Callable[[Results], float | None]
+
+
+def _not_measured(_: Results) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class Target:
     unit: str
     at_least: float | None = None
     at_most: float | None = None
+    limit: Measured = _not_measured
+    """The same figure of the sink, where it has one: what the machine can do at all."""
 
     @property
     def bound(self) -> str:
@@ -46,12 +52,9 @@ def own(workload: str, figure: str) -> Measured:
     return lambda results: results.median(workload, NODE.name, figure)
 
 
-def _not_measured(_: Results) -> None:
-    return None
-
-
 def _reception(what: str, workload: str, other: str, at_least: float) -> Target:
-    return Target(f"{what}, against {other}", times(workload, other), "x", at_least)
+    limit = _not_measured if other == SINK.name else times(workload, other, server=SINK.name)
+    return Target(f"{what}, against {other}", times(workload, other), "x", at_least, limit=limit)
 
 
 ALL: Sequence[Target] = (
