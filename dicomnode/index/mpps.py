@@ -32,7 +32,7 @@ from dicomnode.index.keys import instant, microseconds
 from dicomnode.index.outbox import Owed, owe
 from dicomnode.index.schema.mpps import PerformedStepEvent, PerformedStepRow
 from dicomnode.index.schema.statements import insert_into
-from dicomnode.index.worklist.entries import StepKey, change_status, entry_of, steps_with
+from dicomnode.index.worklist.changing import StepKey, change_status, entry_of, steps_with
 from dicomnode.index.writer import Writer
 
 FORWARD: Final = "mpps"

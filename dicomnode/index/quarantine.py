@@ -5,48 +5,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
-from peewee import Tuple, fn
+from peewee import fn
 
 from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance
 from dicomnode.errors import NotReleasableError, UnknownInstanceError
 from dicomnode.index.availability import Notify, owe_notifications
 from dicomnode.index.database import Connections
 from dicomnode.index.events import EventKind, record
+from dicomnode.index.held import QuarantineEntry, read, read_page
 from dicomnode.index.hierarchy import ISSUER_OF_PATIENT_ID, PATIENT_ID, Newcomer, link, place_of, unlink
 from dicomnode.index.identities import is_patient
 from dicomnode.index.instances import OnConflict, accepted_with, row_of, set_aside
-from dicomnode.index.keys import instant, microseconds
-from dicomnode.index.schema.hierarchy import ACCEPTED, DISCARDED, NULL, QUARANTINED, WITHOUT_SERIES, Instance
+from dicomnode.index.keys import microseconds
+from dicomnode.index.schema.hierarchy import ACCEPTED, DISCARDED, NULL, Instance
 from dicomnode.index.schema.statements import bound, compiled
-from dicomnode.index.texts import Level, findings_of, findings_text, level_of, levels_of, levels_text
+from dicomnode.index.texts import Level, findings_text, level_of, levels_of, levels_text
 from dicomnode.index.writer import Writer
-
-_PAGE: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineEntry:
-    """One instance that is held back."""
-
-    id: int
-    sop_instance_uid: str
-    sop_class_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    received_at: datetime
-    calling_ae_title: str
-    peer: str | None
-    location: str
-    dataset_size_bytes: int
-    findings: tuple[Finding, ...]
-    transfer_syntax_uid: str
-    dataset_offset: int
-    digest: bytes
-    called_ae_title: str
-    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +33,6 @@ class Above:
     known: tuple[Level, Level]
 
 
-_ENTRIES: Final = Instance.select(
-    Instance.id,
-    Instance.sop_instance_uid,
-    Instance.sop_class_uid,
-    Instance.study_instance_uid,
-    Instance.series_instance_uid,
-    Instance.received_at,
-    Instance.calling_ae_title,
-    Instance.peer,
-    Instance.location,
-    Instance.dataset_size_bytes,
-    Instance.findings,
-    Instance.transfer_syntax_uid,
-    Instance.dataset_offset,
-    Instance.digest,
-    Instance.called_ae_title,
-    Instance.address,
-).where(Instance.state == QUARANTINED, WITHOUT_SERIES)
-_PAGE_OF_ENTRIES: Final = compiled(
-    _ENTRIES.where(Tuple(Instance.received_at, Instance.id) > Tuple(bound("received_at"), bound("id")))
-    .order_by(Instance.received_at, Instance.id)
-    .limit(bound("limit"))
-)
-_ENTRY: Final = compiled(_ENTRIES.where(Instance.id == bound("id")))
 _ATTRIBUTES: Final = compiled(
     Instance.select(Instance.higher_attributes, Instance.attributes).where(Instance.id == bound("id"))
 )
@@ -139,15 +91,14 @@ class Quarantine:
         Raises:
             IndexUnavailableError: the index cannot be read.
         """
-        page = {"received_at": -1 << 62, "id": 0, "limit": _PAGE}
+        last: QuarantineEntry | None = None
         while True:
             with self._connections.reading() as connection:
-                rows = connection.execute(_PAGE_OF_ENTRIES, page).fetchall()
-            for row in rows:
-                yield _entry(row)
-            if len(rows) < _PAGE:
+                page = read_page(connection, last)
+            yield from page
+            if not page:
                 return
-            page |= {"id": rows[-1][0], "received_at": rows[-1][5]}
+            last = page[-1]
 
     def get(self, entry: int) -> QuarantineEntry:
         """One entry.
@@ -157,7 +108,7 @@ class Quarantine:
             IndexUnavailableError: the index cannot be read.
         """
         with self._connections.reading() as connection:
-            return _get(connection, entry)
+            return read(connection, entry)
 
     def above(self, entry: QuarantineEntry) -> Above | None:
         """What is said of the entry's patient and study; None when no accepted instance has its study.
@@ -208,7 +159,7 @@ class Quarantine:
             connection.execute(_AMENDED, {column: changed[column] for column in _AMENDED_COLUMNS} | {"id": was.id})
             digests = was.digest, received.digest
             record(connection, EventKind.AMENDED, was.id, by=by, reason=reason, digests=digests)
-            return _get(connection, was.id)
+            return read(connection, was.id)
 
         return self._writer.run(work)
 
@@ -235,7 +186,7 @@ class Quarantine:
         """
 
         def work(connection: sqlite3.Connection) -> QuarantineEntry:
-            released = _get(connection, entry)
+            released = read(connection, entry)
             other = accepted_with(connection, released.sop_instance_uid)
             if other is not None and replaces is None:
                 raise UnknownInstanceError("another instance with this SOP Instance UID is accepted: discard this one")
@@ -277,16 +228,9 @@ class Quarantine:
         return self._writer.run(work)
 
 
-def _get(connection: sqlite3.Connection, entry: int) -> QuarantineEntry:
-    row = connection.execute(_ENTRY, {"id": entry}).fetchone()
-    if row is None:
-        raise UnknownInstanceError(f"no entry {entry} in quarantine")
-    return _entry(row)
-
-
 def _check_unchanged(connection: sqlite3.Connection, was: QuarantineEntry) -> None:
     """Raise UnknownInstanceError when an entry was decided on or edited since, or its lost file was put back elsewhere."""
-    now = _get(connection, was.id)
+    now = read(connection, was.id)
     if (now.digest, now.location) != (was.digest, was.location):
         raise UnknownInstanceError(f"entry {was.id} was changed meanwhile")
 
@@ -305,47 +249,6 @@ def _met(connection: sqlite3.Connection, received: ReceivedInstance, on_conflict
         yield on_conflict.other_patient
     if on_conflict.other_content is not None and accepted_with(connection, received.sop_instance_uid) is not None:
         yield on_conflict.other_content
-
-
-def _entry(
-    row: tuple[int, str, str, str, str, int, str, str | None, str, int, str, str, int, bytes, str, str],
-) -> QuarantineEntry:
-    (
-        key,
-        instance,
-        sop_class,
-        study,
-        series,
-        received_at,
-        calling,
-        peer,
-        location,
-        size_bytes,
-        findings,
-        syntax,
-        offset,
-        digest,
-        called,
-        address,
-    ) = row
-    return QuarantineEntry(
-        key,
-        instance,
-        sop_class,
-        study,
-        series,
-        instant(received_at),
-        calling,
-        peer,
-        location,
-        size_bytes,
-        findings_of(findings),
-        syntax,
-        offset,
-        digest,
-        called,
-        address,
-    )
 
 
 def _newcomer(connection: sqlite3.Connection, entry: QuarantineEntry) -> Newcomer:

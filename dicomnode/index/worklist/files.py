@@ -9,7 +9,7 @@ from typing import Final
 
 from dicomnode.dicom.procedure import WorklistEntry
 from dicomnode.index.database import Connections
-from dicomnode.index.worklist.entries import StepKey, put, remove
+from dicomnode.index.worklist.changing import StepKey, put, remove
 from dicomnode.index.worklist.patients import of_today
 from dicomnode.index.writer import Writer
 

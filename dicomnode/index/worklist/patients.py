@@ -11,7 +11,7 @@ from dicomnode.dicom.json_form import hex_name, normalised
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
 from dicomnode.dicom.worklist_attributes import ISSUER_OF_PATIENT_ID, PATIENT_ID, PROCEDURE
 from dicomnode.index.identities import Identity, successor
-from dicomnode.index.worklist.entries import put
+from dicomnode.index.worklist.changing import put
 
 _OF_PATIENT: Final = (
     "SELECT attributes, status, source FROM worklist_step WHERE patient_id = ? AND issuer = ? ORDER BY id"

@@ -7,7 +7,7 @@ from unit.dicom.worklist_entries import entry
 
 from dicomnode.dicom.procedure import StepStatus
 from dicomnode.errors import UnknownStepError
-from dicomnode.index import Index, Put, StepKey, WorklistFilter
+from dicomnode.index import Index, Put, StepKey, WorklistFilter, change_status
 
 
 def keys(index: Index, **filters: object) -> list[str]:
@@ -78,7 +78,7 @@ def test_status_changes_within_another_transaction(index: Index) -> None:
     index.worklist.put(made, by="ris")
     outcomes = index._writer.run(
         lambda connection: [
-            index.worklist.change_status(connection, made.study_instance_uid, step, StepStatus.COMPLETED, by="CT1")
+            change_status(connection, made.study_instance_uid, step, StepStatus.COMPLETED, by="CT1")
             for step in (made.step_id, "other")
         ]
     )
