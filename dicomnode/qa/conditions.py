@@ -1,15 +1,18 @@
 """Conditions of the standard's tables as functions, compiled once: is this attribute required in this item?
 
-A condition that looks at an attribute which is nowhere is not met: nothing is demanded for what cannot be told.
+Those that look into functional groups (``g+``, ``g-``, ``g=``) are for modules and groups only: what is remembered of items
+does not tell them apart. A condition that looks at an attribute which is nowhere is not met: nothing is demanded for what cannot
+be told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 from dicomnode.dicom.scan import UNDEFINED, Element, Item, ScannedDataset
+from dicomnode.dicom.tags import PER_FRAME_GROUPS, SHARED_GROUPS
 from dicomnode.qa.standard import Condition
 
 Met = Callable[[ScannedDataset, Item], bool]
@@ -23,6 +26,7 @@ READS_EMPTINESS: Final = frozenset({"++"})
 NUMBERS: Final = frozenset({b"US", b"SS", b"UL", b"SL"})
 _MAX_VALUE_BYTES: Final = 1024
 _MAX_POINTERS: Final = 64
+_MAX_FRAMES: Final = 1000
 
 
 def compiled(condition: Condition) -> Met:
@@ -166,6 +170,32 @@ def _points_to(tag: int, _: int, values: tuple[bytes, ...]) -> Met:
     return met
 
 
+def _is_a_group(tag: int, _: int, __: tuple[bytes, ...]) -> Met:
+    return lambda dataset, _: any(tag in group.elements for group in _functional_groups(dataset))
+
+
+def _is_no_group(tag: int, _: int, __: tuple[bytes, ...]) -> Met:
+    return lambda dataset, _: not any(tag in group.elements for group in _functional_groups(dataset))
+
+
+def _equals_in_a_group(tag: int, group: int, values: tuple[bytes, ...]) -> Met:
+    """Whether a functional group says so, shared or of any frame."""
+
+    def met(dataset: ScannedDataset, _: Item) -> bool:
+        for frame in _functional_groups(dataset):
+            for item in frame.items.get(group, ()):
+                element = item.elements.get(tag)
+                if element is not None and any(word in values for word in words(dataset, element)):
+                    return True
+        return False
+
+    return met
+
+
+def _functional_groups(dataset: ScannedDataset) -> Sequence[Item]:
+    return [*dataset.items.get(SHARED_GROUPS, ()), *dataset.items.get(PER_FRAME_GROUPS, ())[:_MAX_FRAMES]]
+
+
 _OPERATORS: Final[Mapping[str, Callable[[int, int, tuple[bytes, ...]], Met]]] = {
     "+": _is_there,
     "-": _is_absent,
@@ -174,4 +204,7 @@ _OPERATORS: Final[Mapping[str, Callable[[int, int, tuple[bytes, ...]], Met]]] = 
     "!=": _differs,
     ">": _exceeds,
     "=>": _points_to,
+    "g+": _is_a_group,
+    "g-": _is_no_group,
+    "g=": _equals_in_a_group,
 }

@@ -18,6 +18,7 @@ from pydicom.datadict import keyword_for_tag
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.scan import Item, ScannedDataset
+from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.qa.checklist import (
     ENUM,
     TYPE_1,
@@ -32,6 +33,7 @@ from dicomnode.qa.checklist import (
     checklist,
 )
 from dicomnode.qa.conditions import words
+from dicomnode.qa.functional_groups import faults
 from dicomnode.qa.rule import Check, Hit, Rule, Subject
 from dicomnode.qa.standard import EnumeratedValues
 from dicomnode.qa.walk import Place, path
@@ -42,13 +44,13 @@ MAX_HITS: Final = 100
 """Of one instance: a data set that lacks more is no instance of its SOP Class, and more lines tell nobody more."""
 MAX_SECONDS: Final = 0.020
 """What an instance may cost."""
+GROUPS: Final = "iod.groups"
 PARTIAL: Final = "iod.partial"
 
 _ITEMS_BETWEEN_LOOKS: Final = 64
 _MAX_REMEMBERED: Final = 4096
 _MAX_REMEMBERED_BYTES: Final = 64
 """Of a value."""
-_SHARED_GROUPS, _PER_FRAME_GROUPS = 0x52009229, 0x52009230
 _COMMENTS: Final = {
     TYPE_1: "{} missing (type 1)",
     TYPE_1_EMPTY: "{} empty (type 1)",
@@ -73,12 +75,12 @@ class Found:
         self.hits: dict[str, list[Hit]] = {}
         self._seen: set[tuple[str, int, _Level]] = set()
 
-    def add(self, rule: str, tag: int, level: _Level, place: Place | None, section: str) -> None:
-        """One fault; the words for it are made only if it is new."""
+    def add(self, rule: str, tag: int, level: _Level, place: Place | None, section: str, words: str = "") -> None:
+        """One fault; the comment on it is made only if it is new, of ``words`` where they are not the rule's own."""
         key = (rule, tag, level)
         if key not in self._seen and len(self._seen) < MAX_HITS:
             self._seen.add(key)
-            comment = _COMMENTS[rule].format(keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
+            comment = (words or _COMMENTS[rule]).format(keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
             reference = f"PS3.3 {section}" if section else ""
             self.hits.setdefault(rule, []).append(Hit((tag,), comment, path(place), reference))
 
@@ -194,26 +196,30 @@ def _is_none_of(dataset: ScannedDataset, item: Item, tag: int, values: Enumerate
     found = words(dataset, item.elements[tag])
     if values.position >= 0:
         found = found[values.position : values.position + 1]
-    return any(word and word not in values.allowed for word in found)
+    strange = [word for word in found if word and word not in values.allowed]
+    return bool(strange) and not _are_numbers_of(tag, strange, values)
+
+
+def _are_numbers_of(tag: int, found: Iterable[bytes], values: EnumeratedValues) -> bool:
+    """Whether decimals are the enumerated ones, written otherwise: 1.0 is 1."""
+    if dictionary_vr(tag) != b"DS":
+        return False
+    try:
+        return {float(word) for word in found} <= {float(word) for word in values.allowed}
+    except ValueError:
+        return False
 
 
 def _check_groups(dataset: ScannedDataset, top: IodChecklist, found: Found) -> None:
-    """Each functional group that is required is in the shared one, or in that of every frame (PS3.3 Section C.7.6.16.1)."""
-    shared = dataset.items.get(_SHARED_GROUPS, ())
-    frames = dataset.items.get(_PER_FRAME_GROUPS, ())
-    if not shared and not frames:
-        return  # the sequences themselves are missing, which is told
-    for met, macro in top.macros:
-        if met is not None and not met(dataset, dataset):
-            continue
-        for tag in macro.tags:
-            if any(tag in item.elements for item in shared):
-                continue
-            number = next((number for number, item in enumerate(frames) if tag not in item.elements), None)
-            if number is not None:
-                found.add(TYPE_1, tag, top, (None, _PER_FRAME_GROUPS, number), macro.section)
-            elif not frames:
-                found.add(TYPE_1, tag, top, (None, _SHARED_GROUPS, 0), macro.section)
+    for fault in faults(dataset, top.macros):
+        rule = GROUPS if fault.words else TYPE_1 if fault.type == "1" else TYPE_2
+        place = (None, fault.sequence, fault.item)
+        found.add(rule, fault.tag, top, place, fault.section, fault.words)
+
+
+def _has_groups(sop_class_uid: str) -> bool:
+    top = checklist(sop_class_uid)
+    return top is not None and bool(top.macros)
 
 
 def _is_known(sop_class_uid: str) -> bool:
@@ -229,15 +235,16 @@ def _told(rule: str) -> Check:
 
 _KNOWN: Final[Callable[[str], bool]] = _is_known
 IOD: Final = tuple(
-    Rule(rule, severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, "PS3.3", _told(rule), _KNOWN)
-    for rule, severity in (
-        (TYPE_1, Severity.WARN),
-        (TYPE_1_EMPTY, Severity.WARN),
-        (TYPE_1C, Severity.WARN),
-        (TYPE_2, Severity.INFO),
-        (TYPE_2C, Severity.INFO),
-        (ENUM, Severity.WARN),
-        (PARTIAL, Severity.INFO),
+    Rule(rule, severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, "PS3.3", _told(rule), concerns)
+    for rule, severity, concerns in (
+        (TYPE_1, Severity.WARN, _KNOWN),
+        (TYPE_1_EMPTY, Severity.WARN, _KNOWN),
+        (TYPE_1C, Severity.WARN, _KNOWN),
+        (TYPE_2, Severity.INFO, _KNOWN),
+        (TYPE_2C, Severity.INFO, _KNOWN),
+        (ENUM, Severity.WARN, _KNOWN),
+        (GROUPS, Severity.WARN, _has_groups),
+        (PARTIAL, Severity.INFO, _KNOWN),
     )
 )
 """The rules of the IOD check; none of them rejects or quarantines, unless a site says so."""

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dicomnode.dicom.scan import Item, ScannedDataset
+from dicomnode.dicom.tags import PER_FRAME_GROUPS, SHARED_GROUPS
 from dicomnode.qa.rule import MAX_VALUE_BYTES, Subject
-
-SHARED_GROUPS, PER_FRAME_GROUPS = 0x52009229, 0x52009230
 
 MAX_FRAMES: Final = 1000
 """How many frames a rule looks at: they are made by one machine, and one fault is told only."""

@@ -16,7 +16,10 @@ from typing import Any, Final, NamedTuple
 __all__ = ["Attribute", "Condition", "EnumeratedValues", "Iod", "Macro", "Module", "Node", "Tables", "tables"]
 
 Condition = Sequence[Any]
-"""``[operator, tag, index of the value, [values]]``, or ``["and" | "or", condition, ...]``."""
+"""``[operator, tag, index of the value, [values]]``, or ``["and" | "or", condition, ...]``.
+
+Of operators that look into functional groups (``g+``, ``g-``, ``g=``) the index is the group's sequence.
+"""
 
 _NONE: Final = -1
 _SELF: Final = -2
@@ -81,16 +84,24 @@ class Module(NamedTuple):
 
 
 class Macro(NamedTuple):
-    """A functional group that has to be in one of the two sequences; ``tags`` are its sequences (PS3.3 Section C.7.6.16)."""
+    """A functional group (PS3.3 Section C.7.6.16.2).
+
+    Attributes:
+        is_required: whether it has to be there, always or on the condition.
+        sequences: tag and type of each of its sequences.
+        place: ``S`` where it has to be shared by all frames, ``F`` where it may not be, empty where both are allowed.
+    """
 
     section: str
+    is_required: bool
     condition: Condition | None
-    tags: tuple[int, ...]
+    sequences: tuple[tuple[int, str], ...]
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
 class Iod:
-    """What an instance of a SOP Class has to hold; of ``macros`` those whose need can be told."""
+    """What an instance of a SOP Class has to hold; of ``macros`` those whose need or place can be told."""
 
     name: str
     modules: tuple[Module, ...]
@@ -141,7 +152,10 @@ class Tables:
         for key, usage, condition in document["modules"]:
             section, node = self._document["modules"][key]
             modules.append(Module(key.split("@")[0], usage, self._condition(condition), section, self._node(node)))
-        macros = (Macro(ref, self._condition(condition), tuple(tags)) for ref, _, condition, tags in document["macros"])
+        macros = (
+            Macro(section, bool(required), self._condition(condition), tuple((tag, kind) for tag, kind in types), place)
+            for section, required, condition, types, place in document["macros"]
+        )
         return Iod(name, tuple(modules), tuple(macros))
 
     def _node(self, place: int) -> Node:

