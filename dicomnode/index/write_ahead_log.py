@@ -106,6 +106,8 @@ class WriteAheadLog:
                 raise IndexUnavailableError(f"index cannot be made durable: {error.strerror}") from error
             if self._fd is None or not self.is_trusted:
                 raise IndexUnavailableError("index cannot be made durable: an earlier sync of its log failed")
+            if os.fstat(self._fd).st_nlink == 0:  # SQLite itself removes it only when nobody has the database open
+                raise IndexUnavailableError("index cannot be made durable: its log was removed: restart the node")
             self._synced = tickets
 
     def distrust(self) -> None:

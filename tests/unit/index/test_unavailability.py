@@ -115,6 +115,19 @@ def test_reading_that_failed_begins_anew(index: Index, tmp_path: Path) -> None:
     assert index.instances.known("1.2.1") is not None
 
 
+def test_nothing_is_taken_for_durable_once_the_log_was_removed(open_index: OpenIndex, tmp_path: Path) -> None:
+    index = open_index(Durability.FULL)
+    add(index, "1.2.1")
+    (tmp_path / "index.sqlite-wal").unlink()
+    assert not refused(index, "1.2.2").rolled_back
+    with pytest.raises(IndexUnavailableError, match="its log was removed"):
+        index.sync()
+    index.close()  # a node that ends in an orderly way still has the log open, and folds it
+    again = open_index(Durability.FULL)
+    assert again.instances.known("1.2.1") is not None
+    assert add(again, "1.2.3") is Outcome.STORED
+
+
 @contextmanager
 def files_no_larger_than(size_bytes: int) -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
