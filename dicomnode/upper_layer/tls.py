@@ -31,7 +31,7 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     try:
-        context.load_cert_chain(settings.certificate, settings.private_key)
+        context.load_cert_chain(settings.certificate, settings.private_key, _no_passphrase)
     except OSError as error:  # an SSLError is one
         files = f"{settings.certificate}, {settings.private_key}"
         raise ConfigurationError(files, [Problem("tls", f"cannot be used: {error.strerror or error}")]) from error
@@ -61,7 +61,7 @@ def client_context(settings: OutgoingTlsSettings | None) -> ssl.SSLContext:
     context.check_hostname = settings.check_host
     if settings.certificate is not None:
         try:
-            context.load_cert_chain(settings.certificate, settings.private_key)
+            context.load_cert_chain(settings.certificate, settings.private_key, _no_passphrase)
         except OSError as error:
             files = ", ".join(str(path) for path in (settings.certificate, settings.private_key) if path)
             raise _unusable(files, "outgoing_tls.certificate", error) from error
@@ -69,6 +69,11 @@ def client_context(settings: OutgoingTlsSettings | None) -> ssl.SSLContext:
         problem = Problem("outgoing_tls.private_key", "is of no use without a certificate")
         raise ConfigurationError(str(settings.private_key), [problem])
     return context
+
+
+def _no_passphrase() -> str:
+    """Nobody is there to type one: OpenSSL itself would ask at the terminal, and wait for ever."""
+    raise OSError("the private key is protected by a passphrase")
 
 
 def _unusable(files: Path | str | None, key: str, error: OSError) -> ConfigurationError:

@@ -8,6 +8,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from certificates import Authority
+from cryptography.hazmat.primitives import serialization
 
 from dicomnode.config import Config, load, machine_zone
 from dicomnode.errors import ConfigurationError, Problem
@@ -169,6 +171,30 @@ def test_refuses_files_of_outgoing_tls_that_cannot_be_used(tmp_path: Path, tls: 
     [problem] = problems(tmp_path, text)
     assert (problem.key, problem.line) == (key, 5)
     assert words in problem.text
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("listeners: [{tls: {certificate: node.pem, private_key: node.pem}}]", "listeners.0.tls"),
+        ("hl7: {listeners: [{tls: {certificate: node.pem, private_key: node.pem}}]}", "hl7.listeners.0.tls"),
+        (
+            "peers: {pacs: {ae_title: PACS, outgoing_tls: {certificate: node.pem}}}",
+            "peers.pacs.outgoing_tls.certificate",
+        ),
+    ],
+)
+def test_refuses_a_private_key_that_asks_for_a_passphrase(tmp_path: Path, text: str, key: str) -> None:
+    node = Authority(tmp_path, "authority").issue("node")
+    protected = serialization.load_pem_private_key(node.key.read_bytes(), None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    (tmp_path / "node.pem").write_bytes(node.certificate.read_bytes() + protected)
+    [problem] = problems(tmp_path, text)
+    assert problem.key == key
+    assert "protected by a passphrase" in problem.text
 
 
 @pytest.mark.parametrize(("options", "by_tls"), [("", False), ("tls: true", True), ("outgoing_tls: {}", True)])
