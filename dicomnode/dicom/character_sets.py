@@ -23,6 +23,9 @@ _NEWER_THAN_THE_TABLE: Final = {"ISO_IR 203": "iso8859_15", "ISO 2022 IR 203": "
 _WITHOUT_EXTENSIONS: Final = frozenset({"ISO_IR 192", "GB18030", "GBK"})
 """Used alone: an escape character is no switch, and further sets mean nothing (PS3.3 Table C.12-5)."""
 
+_WITHOUT_G1: Final = frozenset({"ISO 2022 IR 87", "ISO 2022 IR 159"})
+"""Even as the first set they need their escape sequence: initially there is ASCII, and nothing else."""
+
 _SPELLINGS: Final = re.compile(r"ISO[-_ ]?(?:(2022)[-_ ])?IR[-_ ]?(\d+)", re.IGNORECASE)
 
 
@@ -127,10 +130,10 @@ class CharacterSet:
         """``text`` in this set, with the escape sequences that it needs; None when a character is not in it."""
         if text.isascii():
             return text.encode("ascii")
-        if len(self.terms) > 1 and self.terms[0] not in _WITHOUT_EXTENSIONS:
-            return self._encode_extended(text, _RESETS_IN_NAMES if is_name else _RESETS)
         if self.terms[:1] and self.terms[0] in _WITHOUT_EXTENSIONS:
             return _encode_character(text, self.codec)
+        if len(self.terms) > 1 or (self.terms[:1] and self.terms[0] in _WITHOUT_G1):
+            return self._encode_extended(text, _RESETS_IN_NAMES if is_name else _RESETS)
         pieces = [_encode_character(character, self._first_codec) for character in text]
         return None if None in pieces else b"".join(piece for piece in pieces if piece is not None)
 
@@ -151,8 +154,8 @@ class CharacterSet:
 
     @property
     def _first_codec(self) -> str:
-        """For writing: the default repertoire has nothing but ASCII, however generously it is read."""
-        return self.codec if self.terms and self.terms[0] not in _DEFAULT_TERMS else "ascii"
+        """For writing, until an escape sequence: the default repertoire is nothing but ASCII, however generously it is read."""
+        return self.codec if self.terms and self.terms[0] not in _DEFAULT_TERMS | _WITHOUT_G1 else "ascii"
 
     def _decode_extended(self, value: bytes, resets: frozenset[str]) -> str:
         initial_g1 = _CodeElement(self.codec, in_g0=False)

@@ -107,6 +107,9 @@ def test_takes_undeclared_bytes_for_latin_1():
         ("ISO_IR 6", "é"),
         ("\\ISO 2022 IR 87", "é"),
         ("ISO_IR 100", "€"),
+        ("ISO 2022 IR 87", "é"),
+        ("ISO 2022 IR 87", "홍"),
+        ("ISO 2022 IR 87\\ISO 2022 IR 13", "¥"),
     ],
 )
 def test_encodes_no_text_that_does_not_fit(specific_character_set, text):
@@ -118,7 +121,19 @@ def test_decodes_any_bytes(value, specific_character_set, is_name):
     assert isinstance(character_set(specific_character_set).decode(value, is_name=is_name), str)
 
 
-@given(st.text(max_size=30), st.sampled_from([each[0] for each in NAMES]), st.booleans())
+KANJI_FIRST = ["ISO 2022 IR 87", "ISO 2022 IR 159\\ISO 2022 IR 87", "ISO 2022 IR 87\\ISO 2022 IR 13"]
+"""Against PS3.3 Section C.12.1.1.2, and in use."""
+
+
+@pytest.mark.parametrize("specific_character_set", KANJI_FIRST)
+def test_kanji_as_first_set_are_written_with_declared_escape_sequences(specific_character_set):
+    found = character_set(specific_character_set)
+    encoded = found.encode("Yamada^山田^太郎", is_name=True)
+    assert encoded == b"Yamada^\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B"
+    assert not found.has_undeclared_escapes(encoded)
+
+
+@given(st.text(max_size=30), st.sampled_from([*(each[0] for each in NAMES), *KANJI_FIRST]), st.booleans())
 def test_what_it_encodes_decodes_to_the_same(text, specific_character_set, is_name):
     found = character_set(specific_character_set)
     encoded = found.encode(text.replace("\x1b", ""), is_name=is_name)
