@@ -21,7 +21,7 @@ from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.inflate import Inflater
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import PIXEL_DATA, SPECIFIC_CHARACTER_SET, FaultKind, ScannedDataset
-from dicomnode.dicom.value_representation import LONG_FORM, dictionary_vr, effective_vr
+from dicomnode.dicom.value_representation import LONG_FORM, SHORT_FORM, dictionary_vr, effective_vr
 from dicomnode.errors import AmendError
 
 __all__ = ["Change", "OriginalAttributes", "Reason", "amend", "amended", "vr_of"]
@@ -92,9 +92,10 @@ class _Element(NamedTuple):
 
 
 def vr_of(scanned: ScannedDataset, tag: int) -> str:
-    """The VR that a new value of ``tag`` has: that of the element that is there, else the data dictionary's."""
+    """The VR that a new value of ``tag`` has: that of the element that is there, if it is one, else the data dictionary's."""
     element = scanned.elements.get(tag)
-    return (effective_vr(tag, element[0]) if element else dictionary_vr(tag)).decode("ascii")
+    vr = effective_vr(tag, element[0]) if element else b""
+    return (vr if vr in LONG_FORM or vr in SHORT_FORM else dictionary_vr(tag)).decode("ascii")
 
 
 def amend(

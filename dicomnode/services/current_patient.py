@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from dicomnode.dicom.amend import Change, amended, vr_of
+from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
 from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.dicom.transliteration import transliterated
 from dicomnode.transcoding.output import Output
@@ -28,14 +29,17 @@ class PatientAttributes(StrEnum):
 def with_current_patient(dataset: memoryview, transfer_syntax_uid: str, corrections: Mapping[int, str]) -> memoryview:
     """The data set with these attributes, its pixel data untouched; itself when it says them already.
 
-    Characters that its character set lacks are replaced by their base letters: the rest of its text is not written anew.
+    Characters that its character set lacks are replaced by their base letters: the rest of its text is not written anew. A set
+    that is none of the standard's has nothing but ASCII.
 
     Raises:
         AmendError: it cannot be read well enough to be changed.
     """
     scanned = scan(dataset, transfer_syntax_uid)
+    declared = scanned.character_set()
+    characters = declared if declared.known else DEFAULT_REPERTOIRE
     changes = [
-        Change(tag, vr_of(scanned, tag), transliterated(value, scanned.character_set()))
+        Change(tag, vr_of(scanned, tag), transliterated(value, characters))
         for tag, value in corrections.items()
         if not _says(scanned, tag, value)
     ]

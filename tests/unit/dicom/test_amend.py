@@ -325,3 +325,11 @@ def test_private_element_is_kept_with_its_creator():
 def test_vr_of_an_element_is_its_own_or_the_dictionarys():
     scanned = scan(explicit(0x00280106, "SS", b"\0\0") + explicit(0x00280107, "UN", b"\0\0"), NATIVE)
     assert [vr_of(scanned, tag) for tag in (0x00280106, 0x00280107, 0x00100020)] == ["SS", "US", "LO"]
+
+
+@pytest.mark.parametrize("damaged", [b"\xc3S", b"QQ"])
+def test_vr_that_is_none_is_the_dictionarys(damaged):
+    content = explicit(0x00100040, "CS", b"M ").replace(b"CS", damaged) + explicit(0x00100020, "LO", b"P1")
+    assert vr_of(scan(content, NATIVE), 0x00100040) == "CS"
+    after = changed(content + PIXELS, change(0x00100040, "CS", "F"))
+    assert after.PatientSex == "F"

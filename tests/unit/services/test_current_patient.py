@@ -79,6 +79,7 @@ def test_what_is_deleted_is_empty_and_what_never_was_is_not_made() -> None:
         ("ISO_IR 192", "МИШИН^ŁUKASZ", "МИШИН^ŁUKASZ"),
         (ABSENT, "MÜLLER^JÖRG", "MULLER^JORG"),
         ("ISO_IR 100", "王^小东", "?^??"),
+        ("ISO_IR 999", "MÜLLER^JÖRG", "MULLER^JORG"),
     ],
 )
 def test_name_goes_out_in_the_character_set_of_the_data_set(charset: Any, name: str, goes_out: str) -> None:
