@@ -62,7 +62,7 @@ class KnownRequest(A_ASSOCIATE_RQ):
 
     def __init__(self, agreement: Agreement, fixed: bytes) -> None:
         super().__init__()
-        self.protocol_version = int.from_bytes(fixed[:2])
+        self.protocol_version = version(fixed)
         self.called_ae_title = fixed[4:20]
         self.calling_ae_title = fixed[20:36]
         self.agreement = agreement
@@ -105,6 +105,7 @@ class Agreements:
         return None if agreement is None else KnownRequest(agreement, fixed)
 
     def _agree(self, items: bytes) -> Agreement | None:
+        items = proposals.recognized(items)
         if not check_items(items) <= _PLAIN:
             return None
         contexts, others = proposals.split(items)
@@ -144,6 +145,15 @@ class Agreements:
             version = ImplementationVersionNameNotification()
             version.implementation_version_name = self._ae.implementation_version_name
             yield version
+
+
+def version(fixed: bytes) -> int:
+    """The protocol version of an A-ASSOCIATE-RQ; the bits of later versions say that the peer speaks those too.
+
+    Only bit 0 is to be tested (PS3.8 Table 9-11).
+    """
+    said = int.from_bytes(fixed[:2])
+    return 1 if said & 1 else said
 
 
 def check_items(items: bytes) -> frozenset[int]:

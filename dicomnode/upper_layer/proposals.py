@@ -18,6 +18,12 @@ from dicomnode.upper_layer.faults import INVALID_PARAMETER, Violation
 APPLICATION_CONTEXT, PRESENTATION_CONTEXT, USER_INFORMATION = 0x10, 0x20, 0x50
 """Types of the items of an A-ASSOCIATE-RQ."""
 _RESULT, _ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x21, 0x30, 0x40
+_SUB_ITEMS: Final = {
+    PRESENTATION_CONTEXT: frozenset({_ABSTRACT_SYNTAX, _TRANSFER_SYNTAX}),
+    _RESULT: frozenset({_TRANSFER_SYNTAX}),
+    USER_INFORMATION: frozenset(range(0x51, 0x5A)),
+}
+"""By the type of the item that they are in (PS3.8 Section 9.3.2, PS3.7 Annex D.3.3)."""
 
 ITEM_HEADER_BYTES: Final = 4
 _CONTEXT_HEADER_BYTES: Final = 4
@@ -42,6 +48,23 @@ def items(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield data[begin - ITEM_HEADER_BYTES], data[begin:position]
 
 
+def recognized(data: bytes) -> bytes:
+    """The items of an A-ASSOCIATE-RQ or -AC but those of unknown types, which are to be skipped (PS3.8 Section 9.3.1).
+
+    Raises:
+        Violation: one is cut off.
+    """
+    kept: list[bytes] = []
+    for kind, body in items(data):
+        if kind == APPLICATION_CONTEXT:
+            kept.append(_packed(kind, body))
+        elif kind in _SUB_ITEMS:
+            head = b"" if kind == USER_INFORMATION else body[:_CONTEXT_HEADER_BYTES]
+            inner = [_packed(sub, value) for sub, value in items(body[len(head) :]) if sub in _SUB_ITEMS[kind]]
+            kept.append(_packed(kind, head + b"".join(inner)))
+    return b"".join(kept)
+
+
 def split(data: bytes) -> tuple[list[PresentationContext], bytes]:
     """The proposed presentation contexts among the items of an A-ASSOCIATE-RQ, and the other items as they came.
 
@@ -54,13 +77,17 @@ def split(data: bytes) -> tuple[list[PresentationContext], bytes]:
         if kind == PRESENTATION_CONTEXT:
             contexts.append(_context(body))
         else:
-            others.append(struct.pack(">BxH", kind, len(body)) + body)
+            others.append(_packed(kind, body))
     return contexts, b"".join(others)
 
 
 def results(contexts: Iterable[PresentationContext]) -> bytes:
     """The presentation context items of an A-ASSOCIATE-AC, one for each context, with its first transfer syntax."""
     return b"".join([_result_item(context) for context in contexts])
+
+
+def _packed(kind: int, body: bytes) -> bytes:
+    return struct.pack(">BxH", kind, len(body)) + body
 
 
 def _context(body: bytes) -> PresentationContext:

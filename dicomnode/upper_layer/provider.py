@@ -7,6 +7,7 @@ tests/unit/upper_layer/test_seams.py holds the private names that this leans on.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +18,8 @@ from pynetdicom.dimse_primitives import C_CANCEL
 from pynetdicom.dul import _PDU_TYPES, DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
-from dicomnode.upper_layer.agreements import FIXED_BYTES, KnownRequest, check_items
+from dicomnode.upper_layer import proposals
+from dicomnode.upper_layer.agreements import FIXED_BYTES, KnownRequest, check_items, version
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNRECOGNIZED_PDU, Gone, Violation
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from dicomnode.upper_layer.association import PulledAssociation
 
-_A_ASSOCIATE_RQ = 1
+_A_ASSOCIATE_RQ, _A_ASSOCIATE_AC = 1, 2
 P_DATA_TF = 4
 _ASSOCIATION_REQUEST_CAME = "Evt6"
 """Of the state machine (PS3.8 Table 9-10)."""
@@ -142,10 +144,25 @@ class PulledDUL(DULServiceProvider):
             if self.known_request is not None:
                 return self.known_request, _ASSOCIATION_REQUEST_CAME
             check_items(bytes(body[FIXED_BYTES:]))
-        whole = kind.to_bytes(1) + b"\0" + len(body).to_bytes(4) + body.tobytes()
+            pdu, event = self._decode_theirs(kind, _readable(body))
+            pdu.protocol_version = version(bytes(body[:2]))
+            pdu.to_primitive()  # what cannot be one shows here, as the peer's fault
+            return pdu, event
+        if kind == _A_ASSOCIATE_AC:
+            with contextlib.suppress(Violation):  # their decoder makes the best of what is cut off
+                return self._decode_theirs(kind, _readable(body))
+        return self._decode_theirs(kind, body.tobytes())
+
+    def _decode_theirs(self, kind: int, body: bytes) -> tuple[Any, str]:
+        whole = kind.to_bytes(1) + b"\0" + len(body).to_bytes(4) + body
         if whole[:1] not in _PDU_TYPES:
             raise Violation(f"PDU type {kind:#04x} is none", UNRECOGNIZED_PDU)
         return self._decode_pdu(bytearray(whole))
+
+
+def _readable(body: memoryview) -> bytes:
+    """An A-ASSOCIATE-RQ or -AC without the items that their decoder stumbles over because it does not know them."""
+    return bytes(body[:FIXED_BYTES]) + proposals.recognized(bytes(body[FIXED_BYTES:]))
 
 
 class PulledDIMSE(DIMSEServiceProvider):

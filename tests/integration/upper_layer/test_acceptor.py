@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import structlog
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from raw_peer import A_ABORT, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ, A_RELEASE_RP, RawPeer, pdu
 
 
 def test_silent_connections_give_way_to_those_who_ask(listen: Any) -> None:
@@ -98,6 +100,54 @@ def test_connection_that_no_thread_could_be_had_for_leaves_nothing(
         with socket.create_connection(("127.0.0.1", node.port), timeout=30) as unlucky:
             assert unlucky.recv(1) == b""
     wait_until_empty(node)  # else a worker that is to leave would wait for it until it is killed
+
+
+ASYNCHRONOUS_OPERATIONS = struct.pack(">BxHHH", 0x53, 4, 5, 5)
+"""What has to be negotiated each time, so that nothing of it is remembered (`dicomnode.upper_layer.agreements`)."""
+
+
+def request(*user_items: bytes, version: int = 1, further_items: bytes = b"") -> bytes:
+    """An A-ASSOCIATE-RQ for Verification."""
+
+    def item(kind: int, value: bytes) -> bytes:
+        return struct.pack(">BxH", kind, len(value)) + value
+
+    context = b"\1\0\0\0" + item(0x30, b"1.2.840.10008.1.1") + item(0x40, b"1.2.840.10008.1.2.1")
+    user = item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3") + b"".join(user_items)
+    body = struct.pack(">Hxx16s16s32x", version, b"NODE".ljust(16), b"PEER".ljust(16))
+    body += item(0x10, b"1.2.840.10008.3.1.1.1") + item(0x20, context) + item(0x50, user) + further_items
+    return pdu(A_ASSOCIATE_RQ, body)
+
+
+@pytest.mark.parametrize("more", [b"", ASYNCHRONOUS_OPERATIONS], ids=["remembered", "negotiated"])
+def test_items_of_unknown_types_are_skipped(listen: Any, more: bytes) -> None:
+    unknown = b"\xe0\0\0\3???"
+    with RawPeer(listen().port) as peer:
+        peer.send(request(more, unknown, further_items=unknown))
+        assert peer.receive()[0] == A_ASSOCIATE_AC
+        assert peer.release() == A_RELEASE_RP
+
+
+@pytest.mark.parametrize("more", [b"", ASYNCHRONOUS_OPERATIONS], ids=["remembered", "negotiated"])
+@pytest.mark.parametrize(("version", "answer"), [(1, A_ASSOCIATE_AC), (3, A_ASSOCIATE_AC), (2, A_ASSOCIATE_RJ)])
+def test_protocol_version_is_told_by_its_first_bit(listen: Any, version: int, answer: int, more: bytes) -> None:
+    with RawPeer(listen().port) as peer:
+        peer.send(request(more, version=version))
+        kind, body = peer.receive()
+        assert kind == answer
+        if kind == A_ASSOCIATE_AC:
+            assert body[:2] == b"\0\1"
+            assert peer.release() == A_RELEASE_RP
+        else:
+            assert body[1:] == b"\1\2\2"  # protocol version not supported (PS3.8 Table 9-21)
+
+
+def test_user_identity_of_no_known_type_is_the_peers_fault(listen: Any) -> None:
+    with structlog.testing.capture_logs() as lines, RawPeer(listen().port) as peer:
+        peer.send(request(struct.pack(">BxHBBHH", 0x58, 6, 9, 0, 0, 0)))
+        assert peer.receive() == (A_ABORT, b"\0\0\2\6")
+        assert peer.receive()[0] == 0
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == []
 
 
 def wait_until_empty(node: Any) -> None:

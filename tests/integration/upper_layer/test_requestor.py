@@ -327,7 +327,7 @@ def until_closed(connected: socket.socket) -> bytes:
     return came
 
 
-def accept_association(connected: socket.socket) -> None:
+def accept_association(connected: socket.socket, *, with_unknown: bytes = b"") -> None:
     """An A-ASSOCIATE-AC for context 1 in Explicit VR Little Endian."""
     connected.recv(65536)
 
@@ -337,8 +337,22 @@ def accept_association(connected: socket.socket) -> None:
     body = struct.pack(">Hxx16s16s32x", 1, b"PEER".ljust(16), b"NODE".ljust(16))
     body += item(0x10, b"1.2.840.10008.3.1.1.1")
     body += item(0x21, b"\x01\0\0\0" + item(0x40, ExplicitVRLittleEndian.encode()))
-    body += item(0x50, item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3"))
+    body += item(0x50, item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3") + with_unknown)
+    body += with_unknown
     connected.sendall(struct.pack(">BxI", 2, len(body)) + body)
+
+
+def test_items_of_unknown_types_in_an_answer_are_skipped() -> None:
+    def serve(connected: socket.socket) -> None:
+        accept_association(connected, with_unknown=b"\xe0\0\0\3???")
+        connected.recv(65536)
+        connected.sendall(b"\6\0\0\0\0\4\0\0\0\0")
+        until_closed(connected)
+
+    with raw_peer(serve) as port:
+        association = call(port)
+        association.release()
+    assert association.is_released
 
 
 def test_silent_peer_is_given_up_in_time() -> None:

@@ -55,6 +55,22 @@ def test_padded_uid_is_read_without_its_padding() -> None:
     assert (one.abstract_syntax, one.transfer_syntax) == ("1.2.3", [IMPLICIT])
 
 
+def test_items_of_unknown_types_are_skipped_at_each_level() -> None:
+    known = [
+        item(0x10, b"1.2.840.10008.3.1.1.1"),
+        context(item(0x30, b"1.2.3"), item(0x40, b"1.2.4")),
+        item(0x50, item(0x51, bytes(4)) + item(0x59, bytes(2))),
+    ]
+    with_unknown = [
+        known[0],
+        item(0x11, b"?"),
+        context(item(0x30, b"1.2.3"), item(0x41, b"?"), item(0x40, b"1.2.4")),
+        item(0x50, item(0x51, bytes(4)) + item(0x59, bytes(2)) + item(0x5A, b"")),
+        item(0xFF, b""),
+    ]
+    assert proposals.recognized(b"".join(with_unknown)) == b"".join(known)
+
+
 @pytest.mark.parametrize(
     "malformed",
     [
