@@ -1,21 +1,24 @@
 """Rules on what attributes say of one another: only what is surely wrong, each with where PS3.3 says so.
 
-None rejects or holds back. To add a rule: a check beside its kin (``geometry``, ``display``, ``frames``, ``acquisition``) and a
-line here; a check whose attributes are absent costs no more than to see that.
+None rejects or holds back. To add a rule: a check beside its kin (``geometry``, ``display``, ``frames``, ``frame_positions``,
+``acquisition``) and a line here; a check whose attributes are absent costs no more than to see that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity
-from dicomnode.qa.consistency import acquisition, display, frames, geometry, references
+from dicomnode.qa.consistency import acquisition, display, frame_positions, frames, geometry, references
 from dicomnode.qa.rule import Check, Rule
 
 
-def _rule(name: str, severity: Severity, reference: str, check: Check) -> Rule:
-    return Rule(f"consistency.{name}", severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, reference, check)
+def _rule(
+    name: str, severity: Severity, reference: str, check: Check, concerns: Callable[[str], bool] | None = None
+) -> Rule:
+    return Rule(f"consistency.{name}", severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, reference, check, concerns)
 
 
 _WARN, _INFO = Severity.WARN, Severity.INFO
@@ -29,6 +32,7 @@ CONSISTENCY: Final = (
     _rule("rescale", _WARN, "PS3.3 C.11.1", display.rescale_is_half),
     _rule("frames", _WARN, "PS3.3 C.7.6.16", frames.frames_do_not_fit),
     _rule("frame-pointer", _WARN, "PS3.3 C.7.6.6", frames.pointer_leads_nowhere),
+    _rule("frame-gaps", _WARN, "PS3.3 C.7.6.16.2.3", frame_positions.frames_missing, frame_positions.is_volume),
     _rule("lossy", _WARN, "PS3.3 C.7.6.1.1.5", display.compression_is_denied),
     _rule("lossy-ratio", _INFO, "PS3.3 C.7.6.1.1.5", display.compression_is_not_described),
     _rule("modality", _WARN, "PS3.3 C.7.3.1.1.1", acquisition.modality_of_another_class),

@@ -1,4 +1,4 @@
-"""Slices of a series as stacks: which positions are missing, which come twice, and whether the spacing varies.
+"""Slices of a series, or frames of an image, as stacks: positions that are missing or come twice, and whether the spacing varies.
 
 A stack is what has one orientation, one size and, where several images lie at the same place, one echo, phase or moment. Positions
 are projected on the normal of the slices (PS3.3 Section C.7.6.2.1.1). Nobody can tell of slices that are missing at an end.
@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from statistics import median
-from typing import Final
+from typing import Final, Protocol
 
-from dicomnode.qa.studies.header import TELLING_APART, Header, Plane, Vector
+from dicomnode.qa.studies.header import Plane, Vector
 
 SAME_PLACE_MM: Final = 0.02
 """Positions nearer than this are one."""
@@ -66,48 +66,69 @@ class Stacks:
     irregular: int = 0
 
 
-_Placed = tuple[float, Vector, Header]
-"""A slice: its distance along the normal, its position, its header."""
+class Slice(Protocol):
+    """What is asked of a slice: the header of an instance has it, and so has a frame.
+
+    Attributes:
+        plane: None for what is no slice.
+        number: that counts slices up, if anything does.
+        told_apart_by: what slices at the same place may differ in.
+    """
+
+    @property
+    def plane(self) -> Plane | None: ...
+    @property
+    def number(self) -> int | None: ...
+    @property
+    def told_apart_by(self) -> tuple[str | bytes, ...]: ...
 
 
-def look_at(headers: Iterable[Header]) -> Stacks:
+_Placed = tuple[float, Vector, Slice]
+"""A slice: its distance along the normal, its position, and what else it says."""
+
+
+def look_at(slices: Iterable[Slice]) -> Stacks:
     """What is wrong with the slices of one series."""
     found = Stacks()
-    for orientation, slices in _by_orientation(headers):
-        placed = sorted(
-            ((_along(orientation, plane.position), plane.position, header) for plane, header in slices),
-            key=lambda one: one[0],
-        )
+    for orientation, parallel in _by_orientation(slices):
+        x, y, z = _normal(orientation)
+        placed = [
+            (x * p + y * q + z * r, plane.position, one) for plane, one in parallel for p, q, r in (plane.position,)
+        ]
+        placed.sort(key=_distance)
         for stack in _told_apart(placed):
             _look_at_stack(stack, found)
     return found
 
 
-def _by_orientation(headers: Iterable[Header]) -> Iterator[tuple[Vector, list[tuple[Plane, Header]]]]:
-    stacks: list[tuple[Plane, list[tuple[Plane, Header]]]] = []
-    for header in headers:
-        plane = header.plane
+def _by_orientation(found: Iterable[Slice]) -> Iterator[tuple[Vector, list[tuple[Plane, Slice]]]]:
+    stacks: list[tuple[Plane, list[tuple[Plane, Slice]]]] = []
+    for one in found:
+        plane = one.plane
         if plane is None:
             continue
         for first, slices in stacks:
             if first.size == plane.size and _is_parallel(first.orientation, plane.orientation):
-                slices.append((plane, header))
+                slices.append((plane, one))
                 break
         else:
             if len(stacks) < _MOST_STACKS:
-                stacks.append((plane, [(plane, header)]))
+                stacks.append((plane, [(plane, one)]))
     return ((first.orientation, slices) for first, slices in stacks if len(slices) >= _FEWEST)
 
 
 def _is_parallel(one: Vector, other: Vector) -> bool:
-    return all(abs(a - b) < _SAME_DIRECTION for a, b in zip(one, other, strict=True))
+    return one == other or all(abs(a - b) < _SAME_DIRECTION for a, b in zip(one, other, strict=True))
 
 
-def _along(orientation: Vector, position: Vector) -> float:
-    """How far a position lies along the normal of rows and columns."""
+def _normal(orientation: Vector) -> Vector:
+    """The normal of rows and columns: along it slices are placed."""
     a, b, c, d, e, f = orientation
-    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
-    return sum(n * p for n, p in zip(normal, position, strict=True))
+    return b * f - c * e, c * d - a * f, a * e - b * d
+
+
+def _distance(placed: _Placed) -> float:
+    return placed[0]
 
 
 def _told_apart(placed: Sequence[_Placed]) -> list[list[_Placed]]:
@@ -118,7 +139,7 @@ def _told_apart(placed: Sequence[_Placed]) -> list[list[_Placed]]:
     for by in (*combinations(differing, 1), *combinations(differing, 2), tuple(differing)):
         if not fewest:
             break
-        volumes: dict[tuple[str, ...], list[_Placed]] = {}
+        volumes: dict[tuple[str | bytes, ...], list[_Placed]] = {}
         for one in placed:
             volumes.setdefault(tuple(one[2].told_apart_by[index] for index in by), []).append(one)
         left = sum(len(_doubles(volume)) for volume in volumes.values())
@@ -127,17 +148,18 @@ def _told_apart(placed: Sequence[_Placed]) -> list[list[_Placed]]:
     return best
 
 
-def _doubles(placed: Sequence[_Placed]) -> list[tuple[Header, Header]]:
+def _doubles(placed: Sequence[_Placed]) -> list[tuple[Slice, Slice]]:
     """Slices that lie where the one before them does."""
     return [(one, other) for (_, here, one), (_, there, other) in pairwise(placed) if _is_same_place(here, there)]
 
 
-def _differing(one: Header, other: Header) -> Iterator[int]:
-    return (index for index in range(len(TELLING_APART)) if one.told_apart_by[index] != other.told_apart_by[index])
+def _differing(one: Slice, other: Slice) -> Iterator[int]:
+    return (index for index in range(len(one.told_apart_by)) if one.told_apart_by[index] != other.told_apart_by[index])
 
 
 def _is_same_place(here: Vector, there: Vector) -> bool:
-    return all(abs(a - b) < SAME_PLACE_MM for a, b in zip(here, there, strict=True))
+    (a, b, c), (d, e, f) = here, there
+    return abs(c - f) < SAME_PLACE_MM and abs(a - d) < SAME_PLACE_MM and abs(b - e) < SAME_PLACE_MM
 
 
 def _look_at_stack(stack: Sequence[_Placed], found: Stacks) -> None:
@@ -159,22 +181,22 @@ def _look_at_stack(stack: Sequence[_Placed], found: Stacks) -> None:
     found.irregular += len(missing) < len(others)
 
 
-def _places(stack: Sequence[_Placed]) -> list[tuple[float, int, Header]] | None:
-    """Distance, number of slices and a header for each place; None when several lie side by side: tiles are no stack."""
-    places: list[tuple[float, int, Header]] = []
+def _places(stack: Sequence[_Placed]) -> list[tuple[float, int, Slice]] | None:
+    """Distance, number of slices and one of them for each place; None when several lie side by side: tiles are no stack."""
+    places: list[tuple[float, int, Slice]] = []
     last: Vector | None = None
-    for distance, position, header in stack:
+    for distance, position, one in stack:
         if last is not None and distance - places[-1][0] < SAME_PLACE_MM:
             if not _is_same_place(last, position):
                 return None
-            places[-1] = (places[-1][0], places[-1][1] + 1, header)
+            places[-1] = (places[-1][0], places[-1][1] + 1, one)
         else:
-            places.append((distance, 1, header))
+            places.append((distance, 1, one))
         last = position
     return places
 
 
-def _gap(width: float, spacing: float, tolerance: float, earlier: Header, later: Header) -> Gap | None:
+def _gap(width: float, spacing: float, tolerance: float, earlier: Slice, later: Slice) -> Gap | None:
     steps = round(width / spacing)
     if steps < 2 or abs(width - steps * spacing) > 2 * tolerance:  # noqa: PLR2004 - one step is no gap
         return None
