@@ -32,7 +32,7 @@ def serve(association: PulledAssociation, context_id: int, request: NormalizedRe
     association.send(b"".join(pdus.fragmented(context_id, command, answer.dataset, association.maximum_length)))
     if answer.afterwards is None:
         return
-    reporter = PeerReporter(association)
+    reporter = PeerReporter(association, context_id)
     try:
         answer.afterwards(reporter)
     except Exception:  # a bug of ours costs what came afterwards, not the association
@@ -55,28 +55,26 @@ def _answer(association: PulledAssociation, context_id: int, request: Normalized
 
 
 class PeerReporter:
-    """Sends reports to the peer of an association; see `operations.Reporter`."""
+    """Sends reports to the peer of an association, in the context of its request; see `operations.Reporter`."""
 
-    def __init__(self, association: PulledAssociation) -> None:
+    def __init__(self, association: PulledAssociation, context_id: int) -> None:
         self._association = association
+        self._context_id = context_id
         self.fault: Gone | Violation | None = None
         """Why the association has to end."""
 
     def report(self, sop_class_uid: str, sop_instance_uid: str, event_type_id: int, dataset: bytes) -> int | None:
         """The status that answers this N-EVENT-REPORT; None when the association ended before it came."""
-        context_id = self._context_id(sop_class_uid)
-        if context_id is None or self.fault is not None or self._association.is_leaving:
+        if self.fault is not None or self._association.is_leaving:
             return None
         try:
-            return self._report(context_id, sop_class_uid, sop_instance_uid, event_type_id, dataset)
+            return self._report(sop_class_uid, sop_instance_uid, event_type_id, dataset)
         except (Gone, Violation) as fault:
             self.fault = fault
             return None
 
-    def _report(
-        self, context_id: int, sop_class_uid: str, sop_instance_uid: str, event_type_id: int, dataset: bytes
-    ) -> int | None:
-        association = self._association
+    def _report(self, sop_class_uid: str, sop_instance_uid: str, event_type_id: int, dataset: bytes) -> int | None:
+        association, context_id = self._association, self._context_id
         message_id = association.exchanges.reports % _MAX_MESSAGE_ID + 1
         association.exchanges.reports += 1
         command = normalized.event_report(sop_class_uid, sop_instance_uid, event_type_id, message_id)
@@ -88,10 +86,6 @@ class PeerReporter:
         if response.number(commands.MESSAGE_ID_BEING_RESPONDED_TO) != message_id:
             raise Violation("N-EVENT-REPORT response to another request", UNEXPECTED_PARAMETER)
         return response.number(commands.STATUS)
-
-    def _context_id(self, sop_class_uid: str) -> int | None:
-        contexts = self._association._accepted_cx.items()
-        return next((number for number, context in contexts if context.abstract_syntax == sop_class_uid), None)
 
     def _response(self) -> commands.Command | None:
         association = self._association

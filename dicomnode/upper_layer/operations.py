@@ -155,7 +155,8 @@ class Reporter(Protocol):
         """The status that answers this N-EVENT-REPORT (PS3.7 Section 10.1.1); None when the association ended before it came.
 
         Args:
-            dataset: encoded as the request was, whose answer brought this reporter.
+            sop_class_uid: that of the request whose answer brought this reporter: the report goes in the same context.
+            dataset: encoded as that request was.
         """
 
 

@@ -12,7 +12,7 @@ from factories import ct
 from pydicom import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE, build_role, evt
+from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dsutils import encode
 from pynetdicom.pdu_primitives import (
@@ -169,6 +169,34 @@ def test_report_follows_its_answer_over_the_same_association(listen: Any) -> Non
     wait_for(lambda: answered)
     assert (reported, answered) == ([(2, uid)], [0x0112])
     assert association.send_c_echo().Status == 0
+    association.release()
+
+
+def test_report_goes_in_the_context_of_its_request(listen: Any) -> None:
+    """It is encoded as the request was: in another context of that class the peer might read it in another transfer syntax."""
+    reported: list[tuple[int, str]] = []
+    uid = generate_uid()
+    information = encode(identifier(TransactionUID=uid), is_implicit_vr=False, is_little_endian=True)
+
+    def on_report(event: evt.Event) -> tuple[int, None]:
+        reported.append((event.context.context_id, event.event_information.TransactionUID))
+        return 0, None
+
+    answered: list[int | None] = []
+    node = listen()
+    node.operations.answer = lambda _: NormalizedAnswer(
+        0, afterwards=lambda reporter: answered.append(reporter.report(COMMITMENT, INSTANCE, 1, information))
+    )
+    ae = AE("PEER")
+    contexts = [build_context(COMMITMENT, ExplicitVRLittleEndian) for _ in range(2)]
+    handlers = [(evt.EVT_N_EVENT_REPORT, on_report)]
+    association = ae.associate("127.0.0.1", node.port, contexts=contexts, evt_handlers=handlers)
+    first = association._accepted_cx.pop(1)  # the one that they would send the request in
+    status, _ = association.send_n_action(identifier(TransactionUID=uid), 1, COMMITMENT, INSTANCE)
+    association._accepted_cx[1] = first
+    assert status.Status == 0
+    wait_for(lambda: answered)
+    assert (reported, answered) == ([(3, uid)], [0])
     association.release()
 
 
