@@ -38,7 +38,8 @@ def commit(
     as_json: bool,
     config_path: Path | None,
 ) -> None:
-    """Ask PEER to vouch for instances (Storage Commitment), and wait for what it reports. Exit 1 unless all are committed.
+    """Ask PEER to vouch for instances (Storage Commitment), and wait for what it reports. Exit 1 unless all are committed, also for
+    a file that is named, or is a DICOM file, and holds no instance.
 
     Name studies that are here, or files. The report may come over the same association, or to the running node; then the peer has
     to know it by its AE title.
@@ -53,7 +54,7 @@ def commit(
     caller = Caller(peers.find(peer, config), peers.own_title(calling, config), config.scu)
     is_running = configuration.is_running(config)
     with configuration.open_index(config) as index:
-        references = _references(index, paths, studies)
+        references, unread = _references(index, paths, studies)
         if len(references) > config.commitment.maximum_instances:
             raise Failed(
                 f"{len(references)} instances are more than commitment.maximum_instances: ask for fewer at once"
@@ -68,29 +69,31 @@ def commit(
     for reference in references:
         _tell(reference, own.failures.get(reference.sop_instance_uid), as_json=as_json)
     if not as_json:
-        click.echo(f"{len(references) - len(own.failures)} committed, {len(own.failures)} not")
-    if own.failures:
+        without = f"; {unread} files without an instance" if unread else ""
+        click.echo(f"{len(references) - len(own.failures)} committed, {len(own.failures)} not{without}")
+    if own.failures or unread:
         raise click.exceptions.Exit(1)
 
 
-def _references(index: Index, paths: tuple[Path, ...], studies: tuple[str, ...]) -> list[Reference]:
-    """What is asked for, each once; files that hold no instance are told.
+def _references(index: Index, paths: tuple[Path, ...], studies: tuple[str, ...]) -> tuple[list[Reference], int]:
+    """What is asked for, each once, and how many files hold no instance, though they are named or are DICOM files; these are told.
 
     Raises:
         Failed: there is nothing.
     """
     if studies:
-        return references_of_studies(index, studies)
-    named = {file.path: file.is_named for file in candidates(paths)}
+        return references_of_studies(index, studies), 0
     references: dict[str, Reference] = {}
-    for found in references_of_files(named):
+    unread = 0
+    for found in references_of_files(candidates(paths)):
         if isinstance(found, Reference):
             references.setdefault(found.sop_instance_uid, found)
-        elif named[found[0]]:
+        else:
+            unread += 1
             click.echo(f"{click.format_filename(found[0])}: {found[1]}", err=True)
     if not references:
         raise Failed("no instance in these files")
-    return list(references.values())
+    return list(references.values()), unread
 
 
 def _tell(reference: Reference, failure: int | None, *, as_json: bool) -> None:

@@ -32,8 +32,9 @@ from dicomnode.index import Index
 from dicomnode.index.commitment import OwnCommitment
 from dicomnode.scu.caller import Caller
 from dicomnode.scu.normalized import n_action, opened, transfer_syntax
+from dicomnode.services.candidates import Candidate
 from dicomnode.services.commitment import CommitmentSettings
-from dicomnode.services.sending import read_instance
+from dicomnode.services.sending import is_other, read_instance
 from dicomnode.upper_layer.operations import NormalizedAnswer, NormalizedRequest
 from dicomnode.upper_layer.requestor import RequestedAssociation
 
@@ -62,13 +63,14 @@ def references_of_studies(index: Index, study_instance_uids: Iterable[str]) -> l
     return references
 
 
-def references_of_files(paths: Iterable[Path]) -> Iterator[Reference | tuple[Path, str]]:
-    """The instance in each file, or the file and why there is none."""
-    for path in paths:
+def references_of_files(files: Iterable[Candidate]) -> Iterator[Reference | tuple[Path, str]]:
+    """The instance in each file, or the file and why there is none where there should be one."""
+    for file in files:
         try:
-            instance = read_instance(path)
+            instance = read_instance(file.path)
         except DatasetError as error:
-            yield path, str(error)
+            if not is_other(file):
+                yield file.path, str(error)
         else:
             yield Reference(instance.sop_class_uid, instance.sop_instance_uid)
 

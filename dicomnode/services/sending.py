@@ -123,16 +123,19 @@ def _outcome(path: Path, sent: Sent) -> SentFile:
 
 
 def _unsent(file: Candidate, reason: str) -> SentFile:
-    return SentFile(file.path, "", 0, None, reason, is_other=not file.is_named and _is_other(file.path))
+    return SentFile(file.path, "", 0, None, reason, is_other=is_other(file))
 
 
-def _is_other(path: Path) -> bool:
-    """Whether it can be looked at, and is no DICOM file or a DICOMDIR."""
+def is_other(file: Candidate) -> bool:
+    """Whether a file that holds no instance need not: nobody named it, it can be looked at, and is no DICOM file or a DICOMDIR."""
+    path = file.path
+    if file.is_named:
+        return False
     if not path.is_file():
         return path.exists()
     try:
-        with path.open("rb") as file:
-            head = file.read(_PREFIX_END)
+        with path.open("rb") as opened:
+            head = opened.read(_PREFIX_END)
         return head[-4:] != b"DICM" or read_file_meta(path).sop_class_uid == MEDIA_STORAGE_DIRECTORY
     except (OSError, DatasetError):
         return False

@@ -24,6 +24,10 @@ def test_says_what_the_other_node_vouches_for(tmp_path: Path, is_same: bool) -> 
         assert done.returncode == 0, done.stderr
         assert "2 committed, 0 not" in done.stdout
         assert other.events("commitment.reported", association="same" if is_same else "new")
+        if is_same:
+            (cut := tmp_path / "cut.dcm").write_bytes(files[2].read_bytes()[:140])
+            beside = one.cli("commit", "other", *files[:2], cut)
+            assert (beside.returncode, "cut.dcm" in beside.stderr) == (1, True), "nobody vouches for it"
         partly = one.cli("commit", "other", *files, "--json")
         assert partly.returncode == 1
         rows = [json.loads(line) for line in partly.stdout.splitlines()]
