@@ -33,18 +33,20 @@ _MONTH_AND_DAY = (
     rb"(?:(?:0[13578]|1[02])(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)(?:0[1-9]|[12]\d|30)|02(?:0[1-9]|1\d|2[0-8]))"
 )
 _YEAR = rb"(?:189\d|19\d\d|2\d\d\d)"
-_TIME = rb"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6}+)?+)?+)?+"
-_OFFSET = rb"(?:\+(?:0\d|1[0-3])[0-5]\d|-(?:0[1-9]|1[01])[0-5]\d)?+"
-_DECIMAL = rb"[+-]?+(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?+\d++)?+"
-_UID = rb"(?:0|[1-9]\d*+)(?:\.(?:0|[1-9]\d*+))++"
-_NAME_GROUP = rb"(?![^=\\]{65})[ -<>-\[\]_-~]*+(?:\^[ -<>-\[\]_-~]*+){0,4}+"
+# No group is followed by ?+, *+ or ++: Python up to 3.11.4 (Debian 12 has 3.11.2) then takes wrong values for right
+# (https://github.com/python/cpython/issues/106052). Of single characters they are sound; elsewhere (?>(?:..)*) does the same.
+_TIME = rb"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6}+)?)?)?"
+_OFFSET = rb"(?:\+(?:0\d|1[0-3])[0-5]\d|-(?:0[1-9]|1[01])[0-5]\d)?"
+_DECIMAL = rb"[+-]?+(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?+\d++)?"
+_UID = rb"(?:0|[1-9]\d*+)(?:\.(?:0|[1-9]\d*+))+"
+_NAME_GROUP = rb"(?![^=\\]{65})[ -<>-\[\]_-~]*+(?:\^[ -<>-\[\]_-~]*+){0,4}"
 
 
 def _values(one: bytes, pad: bytes = b" ", length: int = 0) -> Callable[[bytes], object]:
     """Whether bytes are values of that form, each of at most ``length`` characters, empty ones too, the last one maybe padded."""
     ahead = rb"(?![^\\]{%d})" % (length + 1) if length else b""
-    value = rb"(?:%s%s)?+" % (ahead, one)
-    return re.compile(rb"%s(?:\\%s)*+%s?" % (value, value, pad)).fullmatch
+    value = rb"(?:%s%s|)" % (ahead, one)
+    return re.compile(rb"%s(?>(?:\\%s)*)%s?" % (value, value, pad)).fullmatch
 
 
 _decimals: Final = _values(rb" *+" + _DECIMAL + rb" *+")
@@ -63,7 +65,7 @@ RIGHT: Final[Mapping[bytes, Callable[[bytes], object]]] = {
     b"CS": _values(rb"[A-Z0-9_ ]++", length=16),
     b"DA": _values(_YEAR + _MONTH_AND_DAY, pad=b"(?!)"),
     b"DS": _short_decimals,
-    b"DT": _values(_YEAR + rb"(?:%s(?:%s)?+|0[1-9]|1[0-2])?+%s *+" % (_MONTH_AND_DAY, _TIME, _OFFSET)),
+    b"DT": _values(_YEAR + rb"(?:%s(?:%s)?|0[1-9]|1[0-2])?%s *+" % (_MONTH_AND_DAY, _TIME, _OFFSET)),
     b"IS": _values(rb" *+[+-]?+\d{1,9}+ *+", length=12),
     b"LO": _values(rb"[ -\[\]-~]++", length=64),
     b"LT": re.compile(rb"[ -~\t\n\f\r]{0,10240}").fullmatch,

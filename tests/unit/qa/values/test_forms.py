@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 from pydicom import config
 from pydicom.valuerep import validate_value
 
+import dicomnode
 from dicomnode.dicom.character_sets import character_set
 from dicomnode.dicom.value_representation import CHARACTERS, LONG_FORM, SHORT_FORM, UNSPLIT
 from dicomnode.qa.values.forms import FORM, LENGTH, PADDING, RIGHT, UNTIDY
-from dicomnode.qa.values.judging import MULTIPLICITY, REPERTOIRE, flaws_of
+from dicomnode.qa.values.judging import MAX_BYTES, MULTIPLICITY, REPERTOIRE, flaws_of
 
 PRIVATE = 0x00091001
 """Of any multiplicity, with the VR that is written."""
@@ -266,3 +269,17 @@ def test_minds_nothing_in_text_that_the_character_set_has(value: bytes, terms: s
 )
 def test_minds_terms_that_the_standard_does_not_have(terms: str, rule: str | None) -> None:
     assert rules("CS", terms, tag=0x00080005) == ({rule} if rule else set())
+
+
+def test_no_group_is_repeated_possessively() -> None:
+    """Debian 12's Python (3.11.2) matches such groups wrongly, newer ones do not: tests of values alone would not tell there."""
+    classes, possessive = re.compile(r"\[(?:\\.|[^\]\\])*\]"), re.compile(r"\)(?:[?*+]|\{[\d,]+\})\+")
+    modules = {path.name: path.read_text() for path in Path(dicomnode.__file__).parent.rglob("*.py")}
+    assert not [name for name, text in modules.items() if possessive.search(classes.sub("", text))]
+
+
+@pytest.mark.parametrize("vr", RIGHT)
+@pytest.mark.parametrize("unit", [b"\\", b"1\\", b"1.1", b" ", b"A^"])
+def test_no_pattern_steps_back(vr: bytes, unit: bytes) -> None:
+    """A pattern that tried each of many values in more than one way would never come to an end."""
+    assert not RIGHT[vr](unit * (MAX_BYTES // len(unit)) + b"\x01")
