@@ -275,7 +275,7 @@ def test_no_group_is_repeated_possessively() -> None:
     """Debian 12's Python (3.11.2) matches such groups wrongly, newer ones do not: tests of values alone would not tell there."""
     classes, possessive = re.compile(r"\[(?:\\.|[^\]\\])*\]"), re.compile(r"\)(?:[?*+]|\{[\d,]+\})\+")
     modules = {path.name: path.read_text() for path in Path(dicomnode.__file__).parent.rglob("*.py")}
-    assert not [name for name, text in modules.items() if possessive.search(classes.sub("", text))]
+    assert not [name for name, text in modules.items() if possessive.search(classes.sub("x", text))]
 
 
 @pytest.mark.parametrize("vr", RIGHT)
