@@ -241,7 +241,8 @@ def _check_changes(scanned: ScannedDataset, changes: Sequence[Change]) -> None:
             if creator not in scanned.elements and not any(one.tag == creator and one.value for one in changes):
                 raise AmendError(f"{_told(tag)} cannot be changed: nobody has reserved its block (PS3.5 Section 7.8.1)")
     last = max(scanned.elements, default=0)
-    if last < _FIRST_PIXEL_DATA and not scanned.complete:
+    doubtful = any(fault.kind is FaultKind.BAD_VR and fault.tag == last for fault in scanned.faults)
+    if last < _FIRST_PIXEL_DATA and (doubtful or not scanned.complete):  # else what follows might be read as its value
         raise AmendError("data set cannot be amended: it breaks off, and what is missing cannot be told")
 
 
