@@ -40,6 +40,9 @@ PATIENT_KEYS: Final = frozenset(
 """Fields that would tell of a patient. Nobody should log them; if somebody does, the value is kept back."""
 KEPT_BACK: Final = "[kept back]"
 
+_processors: Final[list[Processor]] = []
+"""Always the same list: loggers keep it from their first line on, those of a forked process from its parent's."""
+
 WAIT_S: Final = 0.1
 """How long a line waits for a reader that has fallen behind, before lines are dropped."""
 
@@ -85,12 +88,13 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None, **bound: o
     """
     output = _Output(stream or sys.stdout)
     is_console = output.is_terminal if settings.format is Format.AUTO else settings.format is Format.CONSOLE
+    _processors[:] = [
+        _Frame({"pid": os.getpid()} | bound),
+        structlog.processors.format_exc_info,
+        *(_for_people(output) if is_console else [_as_json]),
+    ]
     structlog.configure(
-        processors=[
-            _Frame({"pid": os.getpid()} | bound),
-            structlog.processors.format_exc_info,
-            *(_for_people(output) if is_console else [_as_json]),
-        ],
+        processors=_processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
         logger_factory=lambda *_: output,
         cache_logger_on_first_use=True,

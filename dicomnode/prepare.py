@@ -106,7 +106,7 @@ def become_owner_of(folder: Path) -> None:
     """Root becomes the user whom the folder belongs to, so that no file in it ever belongs to another.
 
     Raises:
-        DataFolderError: the folder belongs to another user, and this one is not root.
+        DataFolderError: the folder belongs to another user, and this one is not root; or he may not read this program.
         OSError: there is no such folder.
     """
     owner, group = folder.stat().st_uid, folder.stat().st_gid
@@ -119,6 +119,11 @@ def become_owner_of(folder: Path) -> None:
     os.setgroups([])
     os.setgid(group)
     os.setuid(owner)
+    if not os.access(__file__, os.R_OK):  # what is loaded later would be missing then
+        raise DataFolderError(
+            f"data folder {folder} belongs to user {_name_of(owner)}, who may not read {Path(__file__).parent}: "
+            "install dicomnode where he may, or give the data folder to another"
+        )
 
 
 def prepare_here(folder: Path, index: IndexSettings) -> None:

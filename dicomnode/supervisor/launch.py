@@ -1,57 +1,128 @@
-"""A fresh interpreter for a function: spawned, never forked, and with just the descriptors that it is given.
+"""A process for a function: forked from a parent that has loaded everything, and left with just the descriptors that it is given.
 
-`multiprocessing` would do, but for the tracker process that it starts beside the workers, and the parent's ``__main__`` that it
-runs again in each of them.
+A forked worker begins in milliseconds, shares with the others the memory of what is loaded, and runs the code that its parent runs,
+whatever was installed meanwhile. That is sound because the parent has one thread, opens no database, and holds no lock: what a fork
+would copy half-way does not exist. What a child would still take from its parent by accident is taken away here.
+
+`multiprocessing` would do, but for the tracker process that it starts beside the workers, and what it runs when one ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import resource
+import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import NoReturn, TypeVar
 
 from dicomnode.errors import DataFolderError, DicomNodeError
 
 Result = TypeVar("Result")
 
-# The path comes first: unpickling the call imports its module.
-_BOOTSTRAP = "; ".join(
-    (
-        "import pickle, sys",
-        "order = open(int(sys.argv[2]), 'rb')",
-        "sys.path[:] = pickle.load(order)",
-        "call = pickle.load(order)",
-        "order.close()",
-        "call()",
-    )
-)
+_STANDARD_DESCRIPTORS = frozenset((0, 1, 2))
 
 
-def launch(title: str, call: Callable[[], object], descriptors: Iterable[int]) -> subprocess.Popen[bytes]:
-    """A new process that runs ``call``, which must be picklable, and inherits ``descriptors`` under their numbers.
+class ChildProcess:
+    """A process that was forked, as its parent sees it."""
 
-    It is a process group of its own, so that Ctrl-C reaches only the parent. ``title`` is for readers of ``ps``.
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._exit_code: int | None = None
+
+    def poll(self) -> int | None:
+        """How it ended, negative for a signal; None while it runs."""
+        return self._seen(os.WNOHANG)
+
+    def wait(self) -> int:
+        """How it ended, once it has."""
+        code = self._seen(0)
+        assert code is not None
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it still runs: until its end was seen, its number is no other process's."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def _seen(self, options: int) -> int | None:
+        if self._exit_code is None:
+            ended, status = os.waitpid(self.pid, options)
+            if ended:
+                self._exit_code = os.waitstatus_to_exitcode(status)
+        return self._exit_code
+
+
+def launch(title: str, call: Callable[[], object], descriptors: Iterable[int]) -> ChildProcess:
+    """A new process that runs ``call`` and has no descriptors but ``descriptors``, under their numbers, standard output and error.
+
+    It is a process group of its own, so that Ctrl-C reaches only the parent. ``title`` is for readers of ``ps -o comm``.
+
+    Raises:
+        OSError: no memory, or no process number.
     """
-    order = os.memfd_create("dicomnode-start")
-    with open(order, "wb") as file:  # noqa: PTH123 - a descriptor has no path
-        pickle.dump(sys.path, file)
-        pickle.dump(call, file)
-        file.flush()
-        file.seek(0)
-        return subprocess.Popen(  # noqa: S603 - our own interpreter and text
-            [sys.executable, "-c", _BOOTSTRAP, title, str(order)],
-            pass_fds=(order, *descriptors),
-            stdin=subprocess.DEVNULL,
-            process_group=0,
-        )
+    sys.stdout.flush()  # else what waits in there would be written twice
+    sys.stderr.flush()
+    # no signal may come between the fork and the end of what the child had of its parent's handlers
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _live(title, call, _STANDARD_DESCRIPTORS.union(descriptors), mask)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return ChildProcess(pid)
+
+
+def _live(
+    title: str, call: Callable[[], object], descriptors: frozenset[int], mask: set[int | signal.Signals]
+) -> NoReturn:
+    """A child's life. Nothing of the parent's that waits for the interpreter's end may run here, so it ends without that."""
+    code = 1
+    try:
+        # what the parent had is never looked through, nor closed under a number that is another file's by now
+        gc.freeze()
+        _forget_parent(title, descriptors)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        call()
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+    except BaseException:  # noqa: BLE001 - as the interpreter would
+        sys.excepthook(*sys.exc_info())
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                stream.flush()
+        os._exit(code)
+
+
+def _forget_parent(title: str, descriptors: frozenset[int]) -> None:
+    os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):  # SIGINT too
+            signal.signal(number, signal.SIG_DFL)
+    Path("/proc/self/comm").write_text(title)
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # whatever the parent put in their places
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    first = 0
+    for kept in (*sorted(descriptors), resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
+        if first < kept:  # an empty range would be taken for an endless one
+            os.closerange(first, kept)
+        first = kept + 1
 
 
 def run_to_end(
@@ -61,7 +132,7 @@ def run_to_end(
     descriptors: Iterable[int] = (),
     waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Result:
-    """What ``target(*args)`` returns, called in a process of its own; ``args`` and the result must be picklable.
+    """What ``target(*args)`` returns, called in a process of its own; the result must be picklable.
 
     ``waiting`` is entered while the process works; what it raises ends the process.
 
@@ -88,15 +159,10 @@ def run_to_end(
     return result  # type: ignore[no-any-return]  # pickle cannot know; the child returned what target returns
 
 
-def _launched(title: str, call: Callable[[], object], descriptors: Iterable[int]) -> subprocess.Popen[bytes]:
+def _launched(title: str, call: Callable[[], object], descriptors: Iterable[int]) -> ChildProcess:
     try:
         return launch(title, call, descriptors)
-    except PermissionError as error:  # root became the owner of the data folder, and cannot go where root could
-        raise DataFolderError(
-            f"{title} cannot be started: user {os.geteuid()}, who owns the data folder, may not run {sys.executable}: "
-            "install dicomnode where that user may read it, or give the data folder to another"
-        ) from error
-    except OSError as error:  # no memory, no process number, no descriptor
+    except OSError as error:
         raise DataFolderError(f"{title} cannot be started: {error.strerror}") from error
 
 

@@ -33,9 +33,9 @@ class WorkerSpec:
     Attributes:
         name: what logs and ``ps`` call it, e.g. ``association-1``.
         target: a function of a module, called in the worker as ``target(channel, *args)``.
-        args: picklable.
+        args: the worker's own copies.
         sockets: listeners that it shares; it gets its own copies in ``channel.sockets``.
-        descriptors: other descriptors that it inherits, under the same numbers.
+        descriptors: others that it has, under the same numbers.
     """
 
     name: str
@@ -59,7 +59,7 @@ class WorkerProcess:
         listeners = [listener.fileno() for listener in spec.sockets]
         with theirs:
             start = partial(_begin, spec.name, spec.target, spec.args, theirs.fileno(), listeners, place, grace_s)
-            self._popen = launch(spec.name, start, (theirs.fileno(), *listeners, *spec.descriptors))
+            self._process = launch(spec.name, start, (theirs.fileno(), *listeners, *spec.descriptors))
 
     def fileno(self) -> int:
         """Readable when the worker said something, or died."""
@@ -67,7 +67,7 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        return self._popen.pid
+        return self._process.pid
 
     def listen(self) -> None:
         """Take in what the worker said since the last time."""
@@ -81,7 +81,7 @@ class WorkerProcess:
 
     def exit_code(self) -> int | None:
         """How it ended, negative for a signal; None while it runs."""
-        return self._popen.poll()
+        return self._process.poll()
 
     def drain(self) -> None:
         """Have it accept nothing new, and leave when its associations have ended."""
@@ -95,10 +95,10 @@ class WorkerProcess:
     def dump_and_kill(self, kill_at: float) -> None:
         """Have a stuck worker write where each of its threads stands, and die; by SIGKILL if it has not by ``kill_at``."""
         self.kill_at = kill_at
-        self._popen.send_signal(signal.SIGABRT)
+        self._process.send_signal(signal.SIGABRT)
 
     def kill(self) -> None:
-        self._popen.kill()
+        self._process.kill()
 
     def close(self) -> None:
         """Let go of the channel of a worker that ended."""

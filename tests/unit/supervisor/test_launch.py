@@ -1,19 +1,20 @@
-"""Functions in fresh processes, and what comes back from them."""
+"""Functions in processes of their own, and what comes back from them."""
 
 from __future__ import annotations
 
 import os
 import resource
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dicomnode.errors import DataFolderError
 from dicomnode.supervisor import raise_descriptor_limit, run_to_end
+from dicomnode.supervisor.launch import launch
 
 
 def add(first: int, second: int) -> int:
@@ -39,6 +40,23 @@ def tell_number_and_wait(numbers: Path) -> None:
 
 def open_descriptors() -> list[int]:
     return [fd for fd in range(100) if is_open(fd)]
+
+
+def standard_input() -> str:
+    return str(Path("/proc/self/fd/0").readlink())
+
+
+def handlers_and_mask() -> tuple[list[object], list[int], int]:
+    handled = [number for number in signal.valid_signals() if callable(signal.getsignal(number))]
+    return handled, sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())), signal.set_wakeup_fd(-1)
+
+
+def title_and_group() -> tuple[str, bool]:
+    return Path("/proc/self/comm").read_text().strip(), os.getpgrp() == os.getpid()
+
+
+def leave(code: object) -> None:
+    raise SystemExit(code)
 
 
 def is_open(fd: int) -> bool:
@@ -90,14 +108,6 @@ def test_process_ends_with_the_wait_for_it(tmp_path: Path) -> None:
         os.kill(started[0], 0)
 
 
-def test_tells_who_may_not_run_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    python = tmp_path / "python"
-    python.touch(mode=0o600)
-    monkeypatch.setattr(sys, "executable", str(python))
-    with pytest.raises(DataFolderError, match=rf"user {os.geteuid()}, .* may not run {python}"):
-        run_to_end("add", add, 2, 3)
-
-
 def test_a_process_inherits_the_descriptors_that_it_is_given_and_no_others() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"for the child")
@@ -106,6 +116,35 @@ def test_a_process_inherits_the_descriptors_that_it_is_given_and_no_others() -> 
     assert writing not in run_to_end("look", open_descriptors)
     os.close(reading)
     os.close(writing)
+
+
+def test_a_process_has_nothing_of_its_parents_signals_and_input() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    wakeup = signal.set_wakeup_fd(writing)
+    try:
+        assert run_to_end("look", handlers_and_mask) == ([], [], -1)
+        assert run_to_end("look", standard_input) == os.devnull
+        assert run_to_end("association-1", title_and_group) == ("association-1", True)
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        signal.signal(signal.SIGTERM, before)
+        os.close(reading)
+        os.close(writing)
+
+
+@pytest.mark.parametrize(("given", "code"), [(None, 0), (2, 2), ("a reason", 1)])
+def test_a_process_ends_with_the_code_that_it_gives(given: object, code: int) -> None:
+    assert launch("leave", partial(leave, given), ()).wait() == code
+
+
+def test_a_process_that_ended_gets_no_signal() -> None:
+    process = launch("leave", partial(leave, 3), ())
+    assert process.wait() == 3
+    process.kill()
+    assert process.poll() == 3
 
 
 @pytest.fixture
