@@ -14,6 +14,7 @@ from dicomnode.dicom.amend import Change, amended, vr_of
 from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
 from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.dicom.transliteration import transliterated
+from dicomnode.errors import AmendError
 from dicomnode.transcoding.output import Output
 
 
@@ -33,7 +34,7 @@ def with_current_patient(dataset: memoryview, transfer_syntax_uid: str, correcti
     that is none of the standard's has nothing but ASCII.
 
     Raises:
-        AmendError: it cannot be read well enough to be changed.
+        AmendError: it cannot be read well enough to be changed, or there is no room for what comes out.
     """
     scanned = scan(dataset, transfer_syntax_uid)
     declared = scanned.character_set()
@@ -45,10 +46,14 @@ def with_current_patient(dataset: memoryview, transfer_syntax_uid: str, correcti
     ]
     if not changes:
         return dataset
-    with Output() as output:
-        for piece in amended(dataset, transfer_syntax_uid, changes, original=None):
-            output.write(piece)
-        return output.view()
+    pieces = amended(dataset, transfer_syntax_uid, changes, original=None)
+    try:
+        with Output() as output:
+            for piece in pieces:
+                output.write(piece)
+            return output.view()
+    except OSError as error:
+        raise AmendError(f"there is no room for the corrected data set: {error.strerror}") from error
 
 
 def _says(scanned: ScannedDataset, tag: int, value: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +94,10 @@ def test_name_goes_out_in_the_character_set_of_the_data_set(charset: Any, name: 
 def test_data_set_that_cannot_be_changed_does_not_go_out_as_somebody_else() -> None:
     with pytest.raises(AmendError):
         with_current_patient(encoded()[:333], ExplicitVRLittleEndian, ALL)
+
+
+def test_no_room_is_the_fault_of_this_data_set_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = encoded(rows=6000, columns=6000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(AmendError, match="no room"):
+        with_current_patient(large, ExplicitVRLittleEndian, ALL)
