@@ -163,8 +163,18 @@ class StudyFolders:
         target = self.path(location)
         self._make(location.rpartition("/")[0])
         os.link(source, target)
-        for folder in (*self._up(target.parent), self.root):
-            sync_folder(folder)
+        self._sync_name(target)
+
+    def sync(self, location: str) -> None:
+        """Have a file on the disk, and its name, however it came there.
+
+        Raises:
+            OSError: it is not.
+        """
+        target = self.path(location)
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
+        self._sync_name(target)
 
     def path(self, location: str) -> Path:
         """Where ``location`` is.
@@ -213,6 +223,10 @@ class StudyFolders:
                 sync_folder(parent)
             sync_folder(self.root)
             folder.is_durable = True
+
+    def _sync_name(self, target: Path) -> None:
+        for folder in (*self._up(target.parent), self.root):
+            sync_folder(folder)
 
     def _up(self, folder: Path) -> Iterator[Path]:
         """``folder`` and its parents, without the root."""

@@ -69,10 +69,9 @@ class FileInPlace:
         """
         if self._durable:
             try:
-                sync_folder(self._path.parent)
+                _sync_name(self._path)
             except OSError as error:
-                if error.errno not in _NEEDS_NO_SYNC:
-                    raise StorageError(f"file in place cannot be made durable: {error.strerror}") from error
+                raise StorageError(f"file in place cannot be made durable: {error.strerror}") from error
         return KeptInPlace(str(self._path), self._offset, self.size_bytes)
 
     def afterwards(self, step: Callable[[], None]) -> None:
@@ -100,6 +99,25 @@ class KeptInPlace:
 
     def withdraw(self) -> None:
         """Nothing was made that could be removed."""
+
+
+def sync_in_place(path: Path) -> None:
+    """Have a file that lies in place on the disk, and its name.
+
+    Raises:
+        OSError: it is not.
+    """
+    with path.open("rb") as file:
+        _sync(file.fileno())
+    _sync_name(path)
+
+
+def _sync_name(path: Path) -> None:
+    try:
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.errno not in _NEEDS_NO_SYNC:
+            raise
 
 
 def _sync(fd: int) -> None:

@@ -18,7 +18,7 @@ from dicomnode.dicom.part10 import FileMeta, read_file_meta
 from dicomnode.errors import DatasetError, StorageError, UnknownInstanceError
 from dicomnode.files.buffers import Buffers
 from dicomnode.files.folders import StudyFolders
-from dicomnode.files.in_place import is_in_place, told
+from dicomnode.files.in_place import is_in_place, sync_in_place, told
 from dicomnode.files.incoming import Incoming
 from dicomnode.files.reception import MemoryShare, Reception
 from dicomnode.files.settings import FilesSettings
@@ -147,6 +147,20 @@ class Files:
             return self.path(location).stat().st_size == size_bytes
         except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError as error:
+            raise storage_error(error) from error
+
+    def sync(self, location: str) -> None:
+        """Have the file at ``location`` on the disk, and its name, however it was kept.
+
+        Raises:
+            UnknownInstanceError: there is no such file.
+            StorageError: it cannot be made durable.
+        """
+        try:
+            sync_in_place(Path(location)) if is_in_place(location) else self._folders.sync(location)
+        except FileNotFoundError:
+            raise UnknownInstanceError(f"no file at {told(location)}") from None
         except OSError as error:
             raise storage_error(error) from error
 

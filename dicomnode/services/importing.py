@@ -23,7 +23,7 @@ from dicomnode.dicom.instance import Finding, StoreRequest
 from dicomnode.dicom.part10 import FileMeta
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.sop_class import MEDIA_STORAGE_DIRECTORY
-from dicomnode.errors import DatasetError, StorageError
+from dicomnode.errors import DatasetError, StorageError, UnknownInstanceError
 from dicomnode.files import FileInPlace, Files, is_in_place
 from dicomnode.index import Index
 from dicomnode.services.candidates import Candidate
@@ -255,8 +255,12 @@ class Importer:
         try:
             if _version(imported.file.stat()) != _version(status):
                 return replace(imported, reason="the source is not removed: it has changed since it was read")
+            if imported.outcome is not Outcome.STORED:
+                self._files.sync(location)  # who kept it before may not have waited for the disk
             if not (is_in_place(location) and imported.file.samefile(location)):
                 imported.file.unlink()
+        except UnknownInstanceError as error:
+            return replace(imported, reason=f"the source is not removed: {error}")
         except OSError as error:
             return replace(imported, reason=f"the source cannot be removed: {error.strerror}")
         return imported

@@ -160,3 +160,25 @@ def test_node_starts_while_it_runs(tmp_path: Path) -> None:
             assert told.count(b'"stored"') == 500
             assert instances(node) == len(node.files()) == 501
             assert node.unfinished() == []
+
+
+def test_source_goes_when_what_was_here_already_is_on_the_disk(tmp_path: Path) -> None:
+    """Whoever kept it did not wait for the disk; who removes the other copy has to."""
+    node = RunningNode(tmp_path / "node", durability="fast", files={"free_space_floor_bytes": 0})
+    node.write_configuration()
+    node.data.mkdir()
+    [source] = series(tmp_path / "scans", 1)
+    assert node.cli("import", source).returncode == 0
+    [kept] = (node.data / "files").rglob("*.dcm")
+    trace = tmp_path / "trace"
+    tracer = ["/usr/bin/strace", "-f", "-y", "-e", "trace=fsync,unlink", "-o", trace]
+    command = [sys.executable, "-m", "dicomnode", "import", "--move", "--config", node.config, source]
+    assert subprocess.run([*tracer, *command], capture_output=True, check=False).returncode == 0
+    assert not source.exists()
+    calls = trace.read_text().splitlines()
+    synced = [
+        next(number for number, call in enumerate(calls) if "fsync(" in call and f"<{path}>" in call)
+        for path in (kept, kept.parent)
+    ]
+    removed = next(number for number, call in enumerate(calls) if "unlink" in call and str(source) in call)
+    assert max(synced) < removed
