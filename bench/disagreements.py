@@ -28,6 +28,13 @@ class Disagreement(NamedTuple):
 
 SETTLED: Final = (
     Disagreement(
+        "iod.enum",
+        "PhotometricInterpretation",
+        ("secondary-capture-image",),
+        DCIODVFY,
+        "other values than the defined ones are permitted (C.7.6.3.1.2)",
+    ),
+    Disagreement(
         "iod.type1", "Modality", ("secondary-capture-image",), US, "General Series has it as type 1 (C.7.3.1)"
     ),
     Disagreement(

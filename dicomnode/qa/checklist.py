@@ -164,8 +164,8 @@ def _plan(attributes: Iterable[tuple[Attribute, str]], tags: Tags, modules: tupl
                 met = None if attribute.condition is None else compiled(attribute.condition)
                 filled.setdefault((tag, met), section)
                 conditions += [] if attribute.condition is None else [attribute.condition]
-            if attribute.values is not None:
-                enumerated.setdefault((tag, attribute.values), section)
+            for values in attribute.values:
+                enumerated.setdefault((tag, values), section)
             if attribute.items is not None:
                 sequences.setdefault((tag, _item_checklist(attribute.items)), section)
         elif attribute.condition is None and kind in ("1", "2"):
@@ -193,7 +193,7 @@ def _tags_read(conditions: Iterable[Condition], operators: frozenset[str]) -> se
 
 def _says_something(attribute: Attribute) -> bool:
     """Whether there is anything to check of it; within it, where it is a sequence."""
-    if attribute.type != "3" or attribute.values is not None:
+    if attribute.type != "3" or attribute.values:
         return True
     return attribute.items is not None and _is_checked(attribute.items)
 

