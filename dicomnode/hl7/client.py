@@ -31,8 +31,9 @@ class Client:
             self._socket: socket.socket = socket.create_connection((host, port), timeout=timeout_s)
             if tls is not None:
                 self._socket = tls.wrap_socket(self._socket, server_hostname=host)
-        except OSError as error:
-            raise PeerError(f"cannot connect to {host}:{port}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:  # a ValueError: it cannot be a host name
+            why = (error.strerror if isinstance(error, OSError) else None) or error
+            raise PeerError(f"cannot connect to {host}:{port}: {why}") from error
 
     def __enter__(self) -> Client:
         return self

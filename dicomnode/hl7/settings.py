@@ -11,8 +11,7 @@ from pydantic import AfterValidator, Field
 from dicomnode.hl7.character_sets import check_character_set
 from dicomnode.settings import Settings
 from dicomnode.upper_layer import TlsSettings
-
-Seconds = Annotated[float, Field(gt=0)]
+from dicomnode.upper_layer.settings import Seconds
 
 
 class Hl7ListenerSettings(Settings):

@@ -27,7 +27,7 @@ class IndexSettings(Settings):
     """Memory in MiB for pages of the database, in each worker."""
     further_attributes: FurtherAttributes = FurtherAttributes()
     """Attributes that it keeps besides those of docs/query.md."""
-    lock_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    lock_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """Time in s to wait for another writer before the index counts as unavailable."""
     refused_kept_days: Annotated[int, Field(ge=0, le=36500)] = 90
     """Days for which the record of a refused instance is kept; 0: for ever."""

@@ -109,7 +109,7 @@ def _look_up(host: str) -> frozenset[str]:
     """All addresses of a host name; an address is its own answer, an IPv4-mapped one stands as IPv4."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: it cannot be a host name, such as one with two dots in a row
         log.warning("peer.lookup_failed", host=host, reason=str(error))
         return frozenset()
     return frozenset(plain_address(str(sockaddr[0])) for *_, sockaddr in found)

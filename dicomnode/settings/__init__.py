@@ -7,10 +7,27 @@ Any other YAML file (rules, mappings) is read the same way: ``read_yaml(path).ch
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, field_validator
 
 
 class Settings(BaseModel):
     """A frozen section of the configuration that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+    @field_validator("*")
+    @classmethod
+    def _check_path(cls, value: object) -> object:
+        """What the system would not take for a path is told here, not wherever it is first used."""
+        if isinstance(value, Path):
+            try:
+                if b"\0" in os.fsencode(value.expanduser()):
+                    raise ValueError("a path holds no character of value 0")
+            except RuntimeError:
+                raise ValueError(f"nobody is known whose home {value.parts[0]} could be") from None
+            except UnicodeEncodeError:
+                raise ValueError("a path holds no half of a surrogate pair") from None
+        return value

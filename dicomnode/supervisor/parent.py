@@ -227,6 +227,10 @@ class Supervisor:
             except DicomNodeError as error:
                 self._refuse_reload(str(error))
                 return
+            except Exception:  # a bug of ours costs the reload, not a node that serves
+                log.exception("configuration.failed")
+                self._refuse_reload("internal error")
+                return
             self._next_posts = [_Post(spec) for spec in specs]
             if len(specs) > len(self._free_places):
                 self._refuse_reload(

@@ -34,7 +34,7 @@ def bind(host: str, port: int, *, inherited: Sequence[socket.socket] = ()) -> li
             return [_listen(*_any_address(port))]
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         return [_listen(family, address) for family, address in dict.fromkeys((each[0], each[4]) for each in found)]
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: it cannot be a host name, such as one with two dots in a row
         where = f"{host or 'any address'}, port {port}"
         raise ConfigurationError(
             "configuration", [Problem("listeners", f"cannot listen on {where}: {_why(error)}")]
@@ -73,7 +73,9 @@ def _listen(family: socket.AddressFamily, address: tuple[object, ...]) -> socket
     return listener
 
 
-def _why(error: OSError) -> str:
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return "that is no host name"
     if error.errno == errno.EADDRINUSE:
         return "another program listens there already"
     if error.errno == errno.EACCES:

@@ -390,8 +390,9 @@ def _connect(
 def _addresses(address: tuple[str, int]) -> list[Any]:
     try:
         return socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise PeerError(f"no address for host {address[0]}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a ValueError: it cannot be a host name, such as one with two dots in a row
+        why = error.strerror if isinstance(error, OSError) else "that is no host name"
+        raise PeerError(f"no address for host {address[0]}: {why}") from error
 
 
 def _numbered(contexts: Sequence[PresentationContext]) -> list[PresentationContext]:

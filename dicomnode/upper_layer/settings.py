@@ -8,7 +8,8 @@ from pydantic import Field
 
 from dicomnode.settings import Settings
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=2_000_000)]
+"""poll(2) and the sockets count milliseconds, in 31 bits: 24 days."""
 
 
 class UpperLayerSettings(Settings):

@@ -87,6 +87,8 @@ def main(folder: Path) -> int:
         kind = (folder / "workers").read_text()
         if kind == "wrong":
             raise ConfigurationError(folder / "node.yaml", [Problem("limits", "no such key")])
+        if kind == "bug":
+            raise ZeroDivisionError
         generation += 1
         return [
             WorkerSpec(f"association-{n}", serve, (folder, kind, generation, table.fd), listeners, (table.fd,))

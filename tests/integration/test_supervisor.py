@@ -224,7 +224,7 @@ def test_sighup_replaces_all_workers_and_refuses_no_connection(start: Callable[.
     assert len(node.worker_pids()) == 2
 
 
-@pytest.mark.parametrize("workers", ["wrong", "crash", "unusable"])
+@pytest.mark.parametrize("workers", ["wrong", "bug", "crash", "unusable"])
 def test_sighup_keeps_the_old_workers_when_the_new_configuration_fails(
     start: Callable[..., Node], workers: str
 ) -> None:

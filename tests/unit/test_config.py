@@ -124,6 +124,30 @@ def test_time_zone_is_a_name_and_no_path(tmp_path: Path, name: str) -> None:
     assert "no IANA time zone" in problem.text
 
 
+@pytest.mark.parametrize("path", ["~no-such-user/x", '"a\\0b"', '"\\ud800"'])
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("data: {}", "data"),
+        ("qa: {{rules: {}}}", "qa.rules"),
+        ("hl7: {{mapping: {}}}", "hl7.mapping"),
+        ("listeners: [{{tls: {{certificate: {}, private_key: x}}}}]", "listeners.0.tls.certificate"),
+        ("peers: {{pacs: {{ae_title: P, outgoing_tls: {{trusted: {}}}}}}}", "peers.pacs.outgoing_tls.trusted"),
+    ],
+)
+def test_refuses_what_is_no_path(tmp_path: Path, text: str, key: str, path: str) -> None:
+    [problem] = problems(tmp_path, text.format(path))
+    assert problem.key == key
+
+
+@pytest.mark.parametrize("key", ["upper_layer.idle_timeout_s", "hl7.idle_timeout_s", "scu.answer_timeout_s"])
+def test_refuses_a_deadline_that_no_system_call_could_count(tmp_path: Path, key: str) -> None:
+    section, name = key.split(".")
+    [problem] = problems(tmp_path, f"{section}: {{{name}: 2592000}}")
+    assert problem.key == key
+    assert "at most 2000000" in problem.text
+
+
 def test_refuses_two_peers_that_cannot_be_told_apart(tmp_path: Path) -> None:
     text = """\
 peers:

@@ -298,6 +298,18 @@ def test_unknown_host_is_an_error() -> None:
         )
 
 
+def test_what_is_no_host_name_is_an_error() -> None:
+    with pytest.raises(PeerError, match=r"no address for host pacs\.\.example: that is no host name"):
+        associate(
+            AE("NODE"),
+            ("pacs..example", 104),
+            called_ae_title="PEER",
+            contexts=[build_context(Verification)],
+            settings=UpperLayerSettings(),
+            deadlines=HASTY,
+        )
+
+
 # -- peers that say nothing, or nonsense --------------------------------------------------------------------------------------
 
 

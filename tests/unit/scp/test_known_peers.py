@@ -62,8 +62,9 @@ def test_host_name_is_looked_up() -> None:
     assert peers(here=("CT", "localhost")).match("CT", "127.0.0.1").name == "here"
 
 
-def test_host_name_that_cannot_be_looked_up_matches_nobody() -> None:
-    assert peers(gone=("CT", "no-such-host.invalid")).match("CT", "127.0.0.1").name is None
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "no..host"])
+def test_host_name_that_cannot_be_looked_up_matches_nobody(host: str) -> None:
+    assert peers(gone=("CT", host)).match("CT", "127.0.0.1").name is None
 
 
 def test_mapped_address_of_the_configuration_matches_ipv4() -> None:

@@ -53,6 +53,12 @@ def test_a_port_in_use_is_a_fault_of_the_configuration() -> None:
     assert problem.text == f"cannot listen on 127.0.0.1, port {port}: another program listens there already"
 
 
+@pytest.mark.parametrize("host", ["node..example", "x" * 64])
+def test_what_is_no_host_name_is_a_fault_of_the_configuration(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="that is no host name"):
+        bind(host, 0)
+
+
 def test_an_address_of_another_machine_is_a_fault_of_the_configuration() -> None:
     with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1, port 0: this machine does not have that address"):
         bind("192.0.2.1", 0)
