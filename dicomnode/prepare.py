@@ -22,7 +22,12 @@ import structlog
 from dicomnode import logs
 from dicomnode.errors import DataFolderError
 from dicomnode.files import recover, spare_room
+from dicomnode.files.reserve import RESERVE_NAME
+from dicomnode.files.store import INCOMING_NAME
 from dicomnode.index import Durability, Index, IndexSettings
+from dicomnode.index.database import DATABASE_NAME
+from dicomnode.index.trust import MARK_NAME
+from dicomnode.index.writers_lock import LOCK_NAME as WRITERS_LOCK_NAME
 from dicomnode.logs import LogSettings
 from dicomnode.services.deletion import Deletion
 from dicomnode.supervisor import run_to_end
@@ -30,6 +35,17 @@ from dicomnode.supervisor import run_to_end
 FILES_NAME = "files"
 """The folder of the kept files, in the data folder."""
 LOCK_NAME = "lock"
+_CONTENT = (
+    DATABASE_NAME,
+    f"{DATABASE_NAME}-wal",
+    f"{DATABASE_NAME}-shm",
+    WRITERS_LOCK_NAME,
+    MARK_NAME,
+    LOCK_NAME,
+    FILES_NAME,
+    INCOMING_NAME,
+    RESERVE_NAME,
+)
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "fuse.glusterfs"})
 """Where locks or syncs do not hold as SQLite and a durable store need them."""
 FORBIDDEN_MODE = 0o027
@@ -106,10 +122,12 @@ def become_owner_of(folder: Path) -> None:
     """Root becomes the user whom the folder belongs to, so that no file in it ever belongs to another.
 
     Raises:
-        DataFolderError: the folder belongs to another user, and this one is not root; or he may not read this program.
+        DataFolderError: the folder belongs to another user, and this one is not root; or he may not read this program; or what
+            the node keeps in the folder is not its owner's.
         OSError: there is no such folder.
     """
     owner, group = folder.stat().st_uid, folder.stat().st_gid
+    _check_content(folder, owner)
     if owner == os.geteuid():
         return
     if os.geteuid() != 0:
@@ -124,6 +142,20 @@ def become_owner_of(folder: Path) -> None:
             f"data folder {folder} belongs to user {_name_of(owner)}, who may not read {Path(__file__).parent}: "
             "install dicomnode where he may, or give the data folder to another"
         )
+
+
+def _check_content(folder: Path, owner: int) -> None:
+    """A folder that root has restored from a copy belongs to the node's user, its content to root maybe."""
+    for name in _CONTENT:
+        try:
+            other = (folder / name).stat().st_uid
+        except (FileNotFoundError, PermissionError):  # the latter: it is not this user's folder, which is told
+            continue
+        if other != owner:
+            whose = _name_of(owner)
+            raise DataFolderError(
+                f"{folder / name} belongs to user {_name_of(other)}, its folder to {whose}: chown -R {whose}: {folder}"
+            )
 
 
 def prepare_here(folder: Path, index: IndexSettings) -> None:

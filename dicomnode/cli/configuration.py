@@ -24,7 +24,16 @@ PLACES = (Path("config/dicomnode.yaml"), Path("/etc/dicomnode/dicomnode.yaml"))
 
 def find() -> Path | None:
     """The configuration file that is used when nobody names one; None when there is none."""
-    return next((place for place in PLACES if place.is_file()), None)
+    return next((place for place in PLACES if _is_there(place)), None)
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except (
+        PermissionError
+    ):  # in a folder that this user may not enter: to go on with the defaults would be another node's
+        return True
 
 
 option = click.option(

@@ -170,6 +170,19 @@ def test_refuses_the_folder_of_another_user() -> None:
             assert process.said == f"data folder {name} belongs to user root: run this as that user, or as root"
 
 
+@as_root
+@pytest.mark.parametrize("name", ["index.sqlite", "files", "lock"])
+def test_refuses_a_folder_whose_content_belongs_to_another_user(folder: Path, name: str) -> None:
+    """As after a restore by root: nothing could be written there, and no worker would say so before an instance comes."""
+    folder.mkdir()
+    (folder / name).mkdir()
+    (folder / "lost+found").mkdir()  # root's, where the folder is a file system of its own
+    os.chown(folder, NOBODY, NOBODY)
+    attempt = "try: become_owner_of(folder)\nexcept DataFolderError as error: print(error, end='')"
+    with Elsewhere(folder, attempt) as process:
+        assert process.said == f"{folder / name} belongs to user root, its folder to nobody: chown -R nobody: {folder}"
+
+
 def test_says_why_a_folder_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataFolderError, match=r"data folder \S+/file/data cannot be used: \S+: Not a directory"):

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from factories import ct
+
+from dicomnode.cli import commands, configuration
 
 if TYPE_CHECKING:
     from conftest import NodeFolder
@@ -64,3 +67,19 @@ def test_anybody_else_is_told_whose_it_is(open_folder: NodeFolder) -> None:
         return done.exit_code == 2 and "belongs to user root" in done.stderr
 
     assert is_so_in_a_process_of_its_own(is_refused)
+
+
+def test_a_configuration_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a user who is not the service's: the defaults are not what he asked for."""
+    place = tmp_path / "etc" / "dicomnode.yaml"
+    place.parent.mkdir(mode=0o700)
+    place.touch()
+    monkeypatch.setattr(configuration, "PLACES", (place,))
+
+    def is_told() -> bool:
+        os.setgroups([])
+        os.setuid(NOBODY)
+        done = CliRunner().invoke(commands, ["studies"])
+        return done.exit_code == 2 and f"{place}: cannot be read: Permission denied" in done.stderr
+
+    assert is_so_in_a_process_of_its_own(is_told)
