@@ -192,7 +192,8 @@ class Storage:
         known = self._index.instances.known(sop_instance_uid)
         if known is not None and self._holds(known, incoming):
             self._index.sync()  # the row that this Success rests on may be younger than the last sync
-            return Fate.KNOWN, incoming.verdict.findings, known.location
+            findings = known.findings if known.came_as(incoming.digest) else incoming.verdict.findings
+            return Fate.KNOWN, findings, known.location
         return self._held_before(sop_instance_uid, incoming.digest)
 
     def _held_before(self, sop_instance_uid: str, digest: bytes) -> _Taken | None:

@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from structlog.testing import capture_logs
 
 from dicomnode.dicom import status
-from dicomnode.dicom.instance import DuplicatePolicy, Finding, StoreRequest
+from dicomnode.dicom.instance import DuplicatePolicy, Finding, Severity, StoreRequest
 from dicomnode.dicom.peer import Sender
 from dicomnode.errors import StorageError
 from dicomnode.files import Files, FilesSettings
@@ -95,6 +95,15 @@ def store(storage: Storage, dataset: Dataset, transfer_syntax: str = ExplicitVRL
         return storage.accept(request, reception).status
     finally:
         reception.discard()
+
+
+def test_what_was_accepted_is_answered_as_the_first_time_however_often_it_comes_again(node: Node) -> None:
+    instance = ct(PatientID=ABSENT)
+    remarks = node.process(DuplicatePolicy.KEEP_FIRST, Validation(QaSettings(severities={"patient.id": Severity.WARN})))
+    holds_back = node.process(DuplicatePolicy.KEEP_FIRST)  # the rules of a later day
+    answers = [store(storage, instance) for storage in (remarks, holds_back, holds_back, holds_back)]
+    assert answers == [status.SUCCESS] * 4
+    assert node.quarantined() == 0
 
 
 def test_newcomer_is_compared_with_the_instance_that_replaced_what_it_met(node: Node) -> None:
