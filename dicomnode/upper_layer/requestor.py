@@ -123,6 +123,9 @@ def associate(
     if not association.is_established:
         connection.close()
         raise _why_not(association, where, deadlines)
+    if not association.has_usable_contexts():
+        association.give_up()
+        raise NoContextError(f"no presentation context accepted by {where}: none has a transfer syntax")
     return association
 
 
@@ -170,6 +173,13 @@ class RequestedAssociation(Association):
     @_is_paused.setter
     def _is_paused(self, value: bool) -> None:
         """They set it around each service."""
+
+    def has_usable_contexts(self) -> bool:
+        """Whether a context was accepted in which something can be sent: one without a transfer syntax counts as refused."""
+        self._accepted_cx = {
+            number: context for number, context in self._accepted_cx.items() if context.transfer_syntax
+        }
+        return bool(self._accepted_cx)
 
     def kill(self) -> None:
         """End; the connection is closed."""

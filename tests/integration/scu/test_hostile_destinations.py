@@ -196,3 +196,10 @@ def test_peer_that_accepts_in_a_syntax_that_nobody_proposed(destination: Callabl
     sent = send(peer.port)
     assert [one.status for one in sent] == [None, None]
     assert peer.datasets == []
+
+
+def test_peer_that_accepts_without_a_transfer_syntax_takes_nothing(destination: Callable[..., Destination]) -> None:
+    peer = destination(lambda c, rq: c.connection.sendall(response(rq)), syntax="")
+    sent = send(peer.port)
+    assert [one.status for one in sent] == [None, None]
+    assert all("does not take" in one.reason for one in sent)
