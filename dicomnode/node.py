@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import os
 import select
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +16,8 @@ from pathlib import Path
 import structlog
 from pynetdicom import AE
 
-from dicomnode import __version__, logs
+from dicomnode import __version__, logs, parts
 from dicomnode.config import Config, load
-from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomnode.errors import StorageError
 from dicomnode.files import Files
@@ -27,13 +25,13 @@ from dicomnode.files.space import FreeSpace
 from dicomnode.hl7.feed import Feed
 from dicomnode.hl7.listener import Connections, Listener
 from dicomnode.hl7.serving import serve as serve_feed
-from dicomnode.index import Durability, Index
+from dicomnode.index import Index
 from dicomnode.index.availability import NOTIFICATION_KIND
 from dicomnode.index.commitment import REPORT_KIND
 from dicomnode.index.growth import STUDY_COMPLETE
 from dicomnode.index.mpps import FORWARD
 from dicomnode.limits import NodeTable, Place
-from dicomnode.prepare import FILES_NAME, prepare
+from dicomnode.prepare import prepare
 from dicomnode.qa.breaker import Breaker, BreakerTable
 from dicomnode.scp.application_entity import ApplicationEntity
 from dicomnode.scp.known_peers import KnownPeers
@@ -41,6 +39,7 @@ from dicomnode.scp.mpps import MppsSCP
 from dicomnode.scp.presentation_contexts import ContextPolicy
 from dicomnode.scp.query import QuerySCP
 from dicomnode.scp.retrieve import RetrieveSCP
+from dicomnode.scp.serving import serve as serve_associations
 from dicomnode.scp.storage import StorageSCP
 from dicomnode.scp.storage_commitment import StorageCommitmentSCP
 from dicomnode.scp.worklist import WorklistSCP
@@ -53,7 +52,6 @@ from dicomnode.services.mpps import PerformedProcedureSteps
 from dicomnode.services.mpps_forwarding import MppsForwarding
 from dicomnode.services.query import Query
 from dicomnode.services.retrieve import Retrieve
-from dicomnode.services.storage import Storage
 from dicomnode.services.study_verdict import StudyJudgement
 from dicomnode.services.worklist.folder import WatchedFolder
 from dicomnode.services.worklist.query import WorklistQuery
@@ -79,9 +77,6 @@ log = structlog.get_logger()
 
 _LOCK_MARGIN_S = 10.0
 """Longer than a killed node's workers may drain: then its data folder is free."""
-_ABORT_S = 3.0
-"""Time for aborted associations to say so to their peers."""
-_SHORT_OF_DESCRIPTORS_S = 0.1
 _DRAIN_LOOK_S = 0.2
 _HOUR_S = 3600.0
 
@@ -195,10 +190,9 @@ def association_worker(
 ) -> None:
     """A worker: accepts associations from the shared listeners, and serves them until the parent has it leave."""
     logs.configure(config.log, worker=channel.name)
-    durable = config.durability is Durability.FULL
     place = NodeTable.attach(table_fd).place(channel.place)
-    files = Files(config.data / FILES_NAME, channel.name, config.files, durable=durable)
-    index = Index(config.data, config.index, durability=config.durability, notify=config.notify)
+    files = parts.open_files(config, channel.name)
+    index = parts.open_index(config)
     breaker = Breaker(BreakerTable(breaker_fd), config.qa.breaker)
     entity = application_entity(config, files, index, place, breaker)
     policy = ContextPolicy(config.presentation_contexts)
@@ -220,7 +214,7 @@ def association_worker(
     ]
     _keep_out_of_collections()
     channel.ready()
-    _accept(channel, acceptors)
+    serve_associations(channel, acceptors)
     index.close()
     files.close()
 
@@ -235,7 +229,7 @@ def feed_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequen
     """A worker: takes HL7 messages from the feed's listeners, and answers them until the parent has it leave."""
     logs.configure(config.log, worker=channel.name)
     assert config.hl7 is not None
-    index = Index(config.data, config.index, durability=config.durability, notify=config.notify)
+    index = parts.open_index(config)
     feed = Feed(index, config.field_mapping, config.hl7, config.zone)
     contexts = [server_context(one.tls) if one.tls else None for one in config.hl7.listeners]
     connections = Connections()
@@ -251,8 +245,8 @@ def feed_worker(channel: WorkerChannel, config: Config, listener_numbers: Sequen
 def delivery_worker(channel: WorkerChannel, config: Config) -> None:
     """The worker that delivers what the node owes, and does what is due from time to time, until the parent has it leave."""
     logs.configure(config.log, worker=channel.name)
-    files = Files(config.data / FILES_NAME, channel.name, config.files, durable=config.durability is Durability.FULL)
-    index = Index(config.data, config.index, durability=config.durability, notify=config.notify)
+    files = parts.open_files(config, channel.name)
+    index = parts.open_index(config)
     delivery = Delivery(
         index.deliveries,
         delivery_handlers(config, files, index),
@@ -326,15 +320,7 @@ def application_entity(
 ) -> ApplicationEntity:
     """The node as its peers see it: every service, and who may ask for it."""
     peers = KnownPeers(config.peers, strangers_may=config.unknown_peers_may)
-    storage = Storage(
-        files=files,
-        index=index,
-        validation=config.validation(Severity.WARN),
-        settings=config.reception,
-        time_zone=config.zone,
-        memory=place.memory(config.limits),
-        breaker=breaker,
-    )
+    storage = parts.storage(config, files, index, memory=place.memory(config.limits), breaker=breaker)
     return ApplicationEntity(
         ae_titles=config.ae_titles,
         unknown_peers=config.unknown_peers,
@@ -362,31 +348,3 @@ def application_entity(
             ).services(),
         },
     )
-
-
-def _accept(channel: WorkerChannel, acceptors: Sequence[Acceptor]) -> None:
-    """Accept until the parent has this worker drain, then wait until the last association has ended."""
-    poll = select.poll()
-    poll.register(channel, select.POLLIN)
-    by_descriptor = {acceptor.fileno(): acceptor for acceptor in acceptors}
-    for descriptor in by_descriptor:
-        poll.register(descriptor, select.POLLIN)
-    accepts = True
-    while accepts or any(acceptor.associations for acceptor in acceptors):
-        ready = poll.poll((HEARTBEAT_INTERVAL_S if accepts else _SHORT_OF_DESCRIPTORS_S) * 1000)
-        channel.heartbeat()
-        stop = channel.stop()
-        if stop is Stop.ABORT:
-            for acceptor in acceptors:
-                acceptor.abort(_ABORT_S)
-            return
-        if stop is Stop.DRAIN and accepts:
-            accepts = False
-            for descriptor, acceptor in by_descriptor.items():
-                poll.unregister(descriptor)
-                acceptor.stop()
-            poll.unregister(channel)
-            continue
-        for descriptor, _ in ready:
-            if descriptor in by_descriptor and accepts and not by_descriptor[descriptor].accept():
-                time.sleep(_SHORT_OF_DESCRIPTORS_S)  # nothing to take connections with: do not spin on those that wait

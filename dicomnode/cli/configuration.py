@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from dicomnode import parts
 from dicomnode.config import Config, load
 from dicomnode.errors import DataFolderError
 from dicomnode.index import Durability, Index
@@ -97,7 +98,7 @@ def open_index(config: Config, durability: Durability | None = None) -> Iterator
         DataFolderError: there is none yet, or it belongs to somebody else.
     """
     enter_data_folder(config)
-    index = Index(config.data, config.index, durability=durability or config.durability, notify=config.notify)
+    index = parts.open_index(config, durability=durability)
     try:
         yield index
     finally:

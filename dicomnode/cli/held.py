@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dicomnode import parts
 from dicomnode.cli import configuration, findings
 from dicomnode.config import Config
 from dicomnode.dicom.instance import Finding, Severity
-from dicomnode.files import Files
 from dicomnode.index import Durability, QuarantineEntry
-from dicomnode.prepare import FILES_NAME
 from dicomnode.services.quarantine import Quarantine
 
 
@@ -18,7 +17,7 @@ from dicomnode.services.quarantine import Quarantine
 def service(config: Config) -> Iterator[Quarantine]:
     """The quarantine of a node; it waits for the disk whatever ``durability`` says, for files go for good."""
     with configuration.open_index(config, Durability.FULL) as index:
-        files = Files(config.data / FILES_NAME, "cli", config.files, durable=True)
+        files = parts.open_files(config, "cli", durability=Durability.FULL)
         try:
             yield Quarantine(index, files, config.validation(), ae_title=config.ae_title, time_zone=config.zone)
         finally:

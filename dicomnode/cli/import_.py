@@ -12,17 +12,15 @@ from typing import IO
 
 import click
 
+from dicomnode import parts
 from dicomnode.cli import Failed, configuration, findings, peers, progress, table
 from dicomnode.cli.interruption import interruptible
 from dicomnode.config import Config
-from dicomnode.dicom.instance import Severity
 from dicomnode.errors import StorageError
-from dicomnode.files import Files
 from dicomnode.index import Durability
-from dicomnode.prepare import FILES_NAME, prepare_here
+from dicomnode.prepare import prepare_here
 from dicomnode.services.candidates import candidates
 from dicomnode.services.importing import Imported, Importer, Mode, Outcome
-from dicomnode.services.storage import Storage
 
 MOST_SHOWN = 1000
 """Files in the table at the end."""
@@ -94,24 +92,16 @@ def _importer(config: Config, mode: Mode, calling_ae_title: str | None) -> Itera
     if not configuration.is_running(config):
         prepare_here(config.data, config.index)
     durability = Durability.FULL if mode is Mode.MOVE else config.durability
-    is_durable = durability is Durability.FULL
     with (
         configuration.open_index(config, durability) as index,
-        closing(Files(config.data / FILES_NAME, "import", config.files, durable=is_durable)) as files,
+        closing(parts.open_files(config, "import", durability=durability)) as files,
     ):
-        storage = Storage(
-            files=files,
-            index=index,
-            validation=config.validation(Severity.WARN),
-            settings=config.reception,
-            time_zone=config.zone,
-        )
         yield Importer(
-            storage=storage,
+            storage=parts.storage(config, files, index),
             files=files,
             index=index,
             mode=mode,
-            durable=is_durable,
+            durable=durability is Durability.FULL,
             called_ae_title=config.ae_title,
             calling_ae_title=calling_ae_title,
         )

@@ -12,10 +12,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dicomnode import parts
 from dicomnode.cli import configuration
 from dicomnode.cli.interruption import interruptible
-from dicomnode.files import Files
-from dicomnode.prepare import FILES_NAME
+from dicomnode.index import Durability
 from dicomnode.services.reindexing import Reindexing
 
 
@@ -34,7 +34,7 @@ def reindex(*, as_json: bool, config_path: Path | None) -> None:
     """
     config = configuration.read(config_path)
     with configuration.open_index(config) as index, interruptible() as interrupted:
-        files = Files(config.data / FILES_NAME, f"reindex-{os.getpid()}", config.files, durable=False)
+        files = parts.open_files(config, f"reindex-{os.getpid()}", durability=Durability.FAST)
         try:
             with _progress() as progress:
                 task = progress.add_task("reindexing", total=index.refilling.count())

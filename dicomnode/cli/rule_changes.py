@@ -15,14 +15,14 @@ from typing import Final
 
 import click
 
+from dicomnode import parts
 from dicomnode.cli import Failed, configuration, findings, progress, table
 from dicomnode.cli.instants import since
 from dicomnode.cli.interruption import interruptible
 from dicomnode.cli.reports.words import VERDICTS
 from dicomnode.config import Config
 from dicomnode.dicom.instance import Severity
-from dicomnode.files import Files
-from dicomnode.prepare import FILES_NAME
+from dicomnode.index import Durability
 from dicomnode.qa import Validation
 from dicomnode.qa.language import compile_rules, enforced
 from dicomnode.qa.language.comparing import Difference, differences
@@ -82,7 +82,7 @@ def replay_(
     tally = _Tally()
     with (
         configuration.open_index(config) as index,
-        closing(Files(config.data / FILES_NAME, "replay", config.files, durable=False)) as files,
+        closing(parts.open_files(config, "replay", durability=Durability.FAST)) as files,
         interruptible() as is_interrupted,
         progress.files(lambda: index.receptions.since(moment, calling_ae_title=ae)) as advance,
     ):

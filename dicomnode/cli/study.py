@@ -9,12 +9,11 @@ from contextlib import contextmanager
 
 import click
 
+from dicomnode import parts
 from dicomnode.cli import configuration, findings, table
 from dicomnode.config import Config
 from dicomnode.errors import UnknownInstanceError
-from dicomnode.files import Files
-from dicomnode.index import Index, SeriesRow, StudyFilter, StudyRow, StudyVerdict
-from dicomnode.prepare import FILES_NAME
+from dicomnode.index import Durability, Index, SeriesRow, StudyFilter, StudyRow, StudyVerdict
 from dicomnode.services.study_verdict import StudyJudgement
 
 
@@ -59,7 +58,7 @@ def study_json(row: StudyRow) -> dict[str, object]:
 
 @contextmanager
 def _judgement(config: Config, index: Index) -> Iterator[StudyJudgement]:
-    files = Files(config.data / FILES_NAME, "cli", config.files, durable=False)
+    files = parts.open_files(config, "cli", durability=Durability.FAST)
     try:
         yield StudyJudgement(index, files, config.qa.severities)
     finally:

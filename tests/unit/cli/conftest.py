@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from dicomnode import parts
 from dicomnode.cli import commands
 from dicomnode.config import Config, load
 from dicomnode.dicom.instance import StoreRequest
 from dicomnode.dicom.peer import Sender
-from dicomnode.files import Files
-from dicomnode.index import Durability, Index
-from dicomnode.prepare import FILES_NAME
-from dicomnode.qa import Validation
-from dicomnode.services.storage import Storage
+from dicomnode.index import Durability
 
 
 class NodeFolder:
@@ -36,19 +32,13 @@ class NodeFolder:
         self.path.write_text(f"data: data\nfiles: {{free_space_floor_bytes: 0}}\n{more}")
         self.config: Config = load(self.path, {})
         self.config.data.mkdir(mode=0o700)
-        self.index = Index(self.config.data, self.config.index, durability=Durability.FAST)
+        self.index = parts.open_index(self.config, durability=Durability.FAST)
         self.index.prepare()
-        self.files = Files(self.config.data / FILES_NAME, "test", self.config.files, durable=False)
+        self.files = parts.open_files(self.config, "test", durability=Durability.FAST)
         self._open = ExitStack()
         self._open.callback(self.index.close)
         self._open.callback(self.files.close)
-        self.storage = Storage(
-            files=self.files,
-            index=self.index,
-            validation=Validation(self.config.qa),
-            settings=self.config.reception,
-            time_zone=UTC,
-        )
+        self.storage = parts.storage(self.config, self.files, self.index)
 
     def receive(self, dataset: Dataset, calling_ae_title: str = "CT1") -> int:
         """Take ``dataset`` in as from a C-STORE; the status."""
