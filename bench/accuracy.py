@@ -36,7 +36,7 @@ from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import scan
 from dicomnode.errors import DicomNodeError
 from dicomnode.qa import QaSettings, Validation, iod, walk
-from dicomnode.qa.checklist import LATERALITY, checklist
+from dicomnode.qa.checklist import UNDECIDED, checklist
 from dicomnode.qa.rule import Subject
 from dicomnode.qa.rules import RULES
 from dicomnode.qa.values import looking
@@ -200,7 +200,7 @@ COLUMNS: Final = ("check", "agree", "only ours", "only theirs", "recall", "preci
 
 def rows(ours: set[Fault], theirs: set[Fault]) -> list[tuple[str, ...]]:
     """Of each check in which something was found, what `COLUMNS` says."""
-    laterality = keyword_for_tag(LATERALITY)
+    laterality = keyword_for_tag(UNDECIDED)
     told = []
     for check in CHECKS:
         mine = {fault for fault in ours if fault[1] == check}

@@ -17,6 +17,7 @@ from dicomnode.cli.studies import ROWS, date
 from dicomnode.dicom.json_model import dataset_json
 from dicomnode.dicom.query.model import UNIQUE_KEYS, Level, Model
 from dicomnode.dicom.scanned import ScannedDataset
+from dicomnode.dicom.tags import SOP_CLASS_UID
 from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.scu import query
 from dicomnode.scu.caller import Caller
@@ -152,4 +153,4 @@ def _cell(dataset: ScannedDataset, tag: int) -> object:
     if number is not None:
         return number
     text = (dataset.text(tag) or "").replace("\\", ", ")
-    return UID_dictionary.get(text, (text,))[0] if tag == keys.SOP_CLASS_UID else text
+    return UID_dictionary.get(text, (text,))[0] if tag == SOP_CLASS_UID else text

@@ -9,11 +9,8 @@ import click
 
 from dicomnode.cli import keys
 from dicomnode.dicom.scanned import ScannedDataset
+from dicomnode.dicom.tags import ACCESSION_NUMBER, MODALITY, PATIENT_ID, PATIENT_NAME, STUDY_INSTANCE_UID
 from dicomnode.dicom.worklist_attributes import (
-    ACCESSION_NUMBER,
-    MODALITY,
-    PATIENT_ID,
-    PATIENT_NAME,
     PROCEDURE_DESCRIPTION,
     SCHEDULED_PROCEDURE_STEP_SEQUENCE,
     SCHEDULED_STATION_AE_TITLE,
@@ -22,7 +19,6 @@ from dicomnode.dicom.worklist_attributes import (
     STEP,
     STEP_DESCRIPTION,
     STEP_ID,
-    STUDY_INSTANCE_UID,
 )
 from dicomnode.scu.query import WorklistQuery
 

@@ -13,51 +13,66 @@ import click
 from pydicom.datadict import dictionary_description, dictionary_has_tag, tag_for_keyword
 from pydicom.tag import Tag
 
-from dicomnode.dicom.query.model import PATIENT_ID, UNIQUE_KEYS, Level, Model, levels_up_to
+from dicomnode.dicom.query.model import UNIQUE_KEYS, Level, Model, levels_up_to
 from dicomnode.dicom.query.request_keys import check_keys
-
-STUDY_INSTANCE_UID: Final = UNIQUE_KEYS[Level.STUDY]
-SERIES_INSTANCE_UID: Final = UNIQUE_KEYS[Level.SERIES]
-SOP_CLASS_UID: Final = 0x00080016
+from dicomnode.dicom.tags import (
+    ACCESSION_NUMBER,
+    INSTANCE_NUMBER,
+    MODALITIES_IN_STUDY,
+    MODALITY,
+    PATIENT_BIRTH_DATE,
+    PATIENT_ID,
+    PATIENT_NAME,
+    PATIENT_SEX,
+    SERIES_DESCRIPTION,
+    SERIES_INSTANCE_UID,
+    SERIES_NUMBER,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
+    STUDY_DATE,
+    STUDY_DESCRIPTION,
+    STUDY_INSTANCE_UID,
+    STUDY_TIME,
+)
 
 _OPTIONS: Final = {Level.PATIENT: "--patient-id", Level.STUDY: "--study", Level.SERIES: "--series"}
 """What gives the unique key of a level."""
 
-_OF_PATIENT: Final = {"Patient ID": PATIENT_ID, "Name": 0x00100010}
+_OF_PATIENT: Final = {"Patient ID": PATIENT_ID, "Name": PATIENT_NAME}
 SHOWN: Final[Mapping[Level, Mapping[str, int]]] = {
-    Level.PATIENT: {**_OF_PATIENT, "Birth Date": 0x00100030, "Sex": 0x00100040, "Studies": 0x00201200},
+    Level.PATIENT: {**_OF_PATIENT, "Birth Date": PATIENT_BIRTH_DATE, "Sex": PATIENT_SEX, "Studies": 0x00201200},
     Level.STUDY: {
-        "Date": 0x00080020,
-        "Time": 0x00080030,
+        "Date": STUDY_DATE,
+        "Time": STUDY_TIME,
         **_OF_PATIENT,
-        "Accession": 0x00080050,
-        "Description": 0x00081030,
-        "Modality": 0x00080061,
+        "Accession": ACCESSION_NUMBER,
+        "Description": STUDY_DESCRIPTION,
+        "Modality": MODALITIES_IN_STUDY,
         "Series": 0x00201206,
         "Instances": 0x00201208,
         "Study Instance UID": STUDY_INSTANCE_UID,
     },
     Level.SERIES: {
-        "Number": 0x00200011,
-        "Modality": 0x00080060,
+        "Number": SERIES_NUMBER,
+        "Modality": MODALITY,
         "Date": 0x00080021,
-        "Description": 0x0008103E,
+        "Description": SERIES_DESCRIPTION,
         "Instances": 0x00201209,
         "Series Instance UID": SERIES_INSTANCE_UID,
     },
-    Level.IMAGE: {"Number": 0x00200013, "SOP Class": SOP_CLASS_UID, "SOP Instance UID": UNIQUE_KEYS[Level.IMAGE]},
+    Level.IMAGE: {"Number": INSTANCE_NUMBER, "SOP Class": SOP_CLASS_UID, "SOP Instance UID": SOP_INSTANCE_UID},
 }
 """What a table of each level shows, and so what is asked for."""
 
 _FILTERS: Final[Mapping[str, Mapping[Level, int]]] = {
     "patient_id": {Level.PATIENT: PATIENT_ID},
-    "patient_name": {Level.PATIENT: 0x00100010},
-    "accession": {Level.STUDY: 0x00080050},
-    "dates": {Level.STUDY: 0x00080020},
+    "patient_name": {Level.PATIENT: PATIENT_NAME},
+    "accession": {Level.STUDY: ACCESSION_NUMBER},
+    "dates": {Level.STUDY: STUDY_DATE},
     "study": {Level.STUDY: STUDY_INSTANCE_UID},
     "series": {Level.SERIES: SERIES_INSTANCE_UID},
-    "modality": {Level.STUDY: 0x00080061, Level.SERIES: 0x00080060},
-    "description": {Level.STUDY: 0x00081030, Level.SERIES: 0x0008103E},
+    "modality": {Level.STUDY: MODALITIES_IN_STUDY, Level.SERIES: MODALITY},
+    "description": {Level.STUDY: STUDY_DESCRIPTION, Level.SERIES: SERIES_DESCRIPTION},
 }
 """The attribute that each option is matched with, by the level that the attribute belongs to."""
 _WRITTEN: Final = {"dates": "--from and --to"}

@@ -13,15 +13,8 @@ import click
 
 from dicomnode.cli import configuration, json_lines, table
 from dicomnode.cli.studies import ROWS, date
-from dicomnode.dicom.performed_step import (
-    MODALITY,
-    PATIENT_ID,
-    PERFORMED_STEP_ID,
-    START_DATE,
-    START_TIME,
-    STATION_AE_TITLE,
-    PerformedStatus,
-)
+from dicomnode.dicom.performed_step import PERFORMED_STEP_ID, START_DATE, START_TIME, STATION_AE_TITLE, PerformedStatus
+from dicomnode.dicom.tags import MODALITY, PATIENT_ID
 from dicomnode.index.mpps import RecordedStep, StepChange, StepFilter
 
 _STATUSES = {status.lower().replace(" ", "-"): status for status in PerformedStatus}

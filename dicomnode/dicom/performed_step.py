@@ -13,6 +13,18 @@ from typing import Any, Final
 
 from dicomnode.dicom.json_form import Json, hex_name
 from dicomnode.dicom.query.matching import attribute_text
+from dicomnode.dicom.tags import (
+    ACCESSION_NUMBER,
+    MODALITY,
+    PATIENT_BIRTH_DATE,
+    PATIENT_ID,
+    PATIENT_NAME,
+    PATIENT_SEX,
+    SERIES_DESCRIPTION,
+    SERIES_INSTANCE_UID,
+    STUDY_ID,
+    STUDY_INSTANCE_UID,
+)
 from dicomnode.errors import FinalStateError, InvalidValuesError, MissingAttributesError, MissingValuesError
 
 STATUS: Final = 0x00400252
@@ -22,16 +34,11 @@ START_DATE: Final = 0x00400244
 START_TIME: Final = 0x00400245
 END_DATE: Final = 0x00400250
 END_TIME: Final = 0x00400251
-MODALITY: Final = 0x00080060
-PATIENT_ID: Final = 0x00100020
 SCHEDULED_STEPS: Final = 0x00400270
 PERFORMED_SERIES: Final = 0x00400340
 DISCONTINUATION_REASON: Final = 0x00400281
 
-_STUDY_INSTANCE_UID: Final = 0x0020000D
-_ACCESSION_NUMBER: Final = 0x00080050
 _SCHEDULED_STEP_ID: Final = 0x00400009
-_SERIES_INSTANCE_UID: Final = 0x0020000E
 _PROTOCOL_NAME: Final = 0x00181030
 _IMAGES: Final = 0x00081140
 _NOT_IMAGES: Final = 0x00400220
@@ -42,17 +49,17 @@ _CODING_SCHEME: Final = 0x00080102
 # PS3.4 Table F.7.2-1: told at creation, and never changed
 _NEEDED_ONCE: Final = (SCHEDULED_STEPS, PERFORMED_STEP_ID, STATION_AE_TITLE, START_DATE, START_TIME, MODALITY)
 _ASKED_ONCE: Final = (
-    0x00100010,  # Patient's Name
+    PATIENT_NAME,
     PATIENT_ID,
-    0x00100030,  # Patient's Birth Date
-    0x00100040,  # Patient's Sex
+    PATIENT_BIRTH_DATE,
+    PATIENT_SEX,
     0x00081120,  # Referenced Patient Sequence
-    0x00200010,  # Study ID
+    STUDY_ID,
     0x00400242,  # Performed Station Name
     0x00400243,  # Performed Location
 )
 _ASKED_OF_A_SCHEDULED_STEP: Final = (
-    _ACCESSION_NUMBER,
+    ACCESSION_NUMBER,
     0x00081110,  # Referenced Study Sequence
     0x00401001,  # Requested Procedure ID
     0x00321060,  # Requested Procedure Description
@@ -72,11 +79,11 @@ _ASKED: Final = (
 )
 # of the final state
 _NEEDED_AT_THE_END: Final = (END_DATE, END_TIME, PERFORMED_SERIES)
-_NEEDED_OF_A_SERIES: Final = (_SERIES_INSTANCE_UID, _PROTOCOL_NAME)
+_NEEDED_OF_A_SERIES: Final = (SERIES_INSTANCE_UID, _PROTOCOL_NAME)
 _ASKED_OF_A_SERIES: Final = (
     0x00081050,  # Performing Physician's Name
     0x00081070,  # Operators' Name
-    0x0008103E,  # Series Description
+    SERIES_DESCRIPTION,
     0x00080054,  # Retrieve AE Title
     _IMAGES,
     _NOT_IMAGES,
@@ -133,8 +140,8 @@ class PerformedStep:
         missing = _absent(attributes, (*_NEEDED_ONCE, STATUS))
         empty = _empty(attributes, (*(tag for tag in _NEEDED_ONCE if tag != SCHEDULED_STEPS), STATUS))
         for item in items:
-            missing += _absent(item, (_STUDY_INSTANCE_UID,))
-            empty += _empty(item, (_STUDY_INSTANCE_UID,))
+            missing += _absent(item, (STUDY_INSTANCE_UID,))
+            empty += _empty(item, (STUDY_INSTANCE_UID,))
         if not is_lenient:
             missing += _absent(attributes, (*_ASKED_ONCE, *_ASKED))
             for item in items:
@@ -142,7 +149,7 @@ class PerformedStep:
         _refuse(missing, empty)
         if _text(attributes, STATUS) != PerformedStatus.IN_PROGRESS:
             raise InvalidValuesError("a performed procedure step begins as IN PROGRESS", (STATUS,))
-        if not all(_UID.fullmatch(_text(item, _STUDY_INSTANCE_UID)) for item in items):
+        if not all(_UID.fullmatch(_text(item, STUDY_INSTANCE_UID)) for item in items):
             raise InvalidValuesError("a Study Instance UID is none", (SCHEDULED_STEPS,))
         return step
 
@@ -191,7 +198,7 @@ class PerformedStep:
         """The scheduled steps that it does; of unscheduled work one without ID, or none (PS3.4 Section F.7.2.1.1)."""
         return tuple(
             ScheduledStep(
-                _text(item, _STUDY_INSTANCE_UID), _text(item, _SCHEDULED_STEP_ID), _text(item, _ACCESSION_NUMBER)
+                _text(item, STUDY_INSTANCE_UID), _text(item, _SCHEDULED_STEP_ID), _text(item, ACCESSION_NUMBER)
             )
             for item in _items(self.attributes, SCHEDULED_STEPS)
         )

@@ -15,12 +15,15 @@ from typing import Any, Final
 from dicomnode.dicom.json_form import Json, attribute_name, has_value, hex_name, normalised
 from dicomnode.dicom.query.matching import attribute_text
 from dicomnode.dicom.step_status import StepStatus
-from dicomnode.dicom.worklist_attributes import (
+from dicomnode.dicom.tags import (
     ACCESSION_NUMBER,
     ISSUER_OF_PATIENT_ID,
     MODALITY,
     PATIENT_ID,
     PATIENT_NAME,
+    STUDY_INSTANCE_UID,
+)
+from dicomnode.dicom.worklist_attributes import (
     PROCEDURE,
     PROCEDURE_CODE_SEQUENCE,
     PROCEDURE_DESCRIPTION,
@@ -34,7 +37,6 @@ from dicomnode.dicom.worklist_attributes import (
     STEP_DESCRIPTION,
     STEP_ID,
     STEP_STATUS,
-    STUDY_INSTANCE_UID,
 )
 from dicomnode.errors import WorklistError
 

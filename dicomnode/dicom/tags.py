@@ -1,12 +1,60 @@
-"""Tags that many parts ask for: what identifies an instance (PS3.3 C.12.1, C.7.2.1, C.7.3.1), what describes frames (C.7.6.16)."""
+"""Tags that many parts ask for, by the names of the standard (PS3.6 Section 6); what only one part asks for stands there.
+
+Tables that are read by tag (`attributes`, what the index has columns for) spell theirs out.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
+QUERY_RETRIEVE_LEVEL: Final = 0x00080052
+TIMEZONE_OFFSET: Final = 0x00080201
+
+# Patient (PS3.3 Section C.7.1)
+PATIENT_NAME: Final = 0x00100010
+PATIENT_ID: Final = 0x00100020
+ISSUER_OF_PATIENT_ID: Final = 0x00100021
+PATIENT_BIRTH_DATE: Final = 0x00100030
+PATIENT_BIRTH_TIME: Final = 0x00100032
+PATIENT_SEX: Final = 0x00100040
+
+# General Study (PS3.3 Section C.7.2)
+STUDY_INSTANCE_UID: Final = 0x0020000D
+STUDY_DATE: Final = 0x00080020
+STUDY_TIME: Final = 0x00080030
+ACCESSION_NUMBER: Final = 0x00080050
+REFERRING_PHYSICIAN_NAME: Final = 0x00080090
+STUDY_DESCRIPTION: Final = 0x00081030
+STUDY_ID: Final = 0x00200010
+MODALITIES_IN_STUDY: Final = 0x00080061
+SOP_CLASSES_IN_STUDY: Final = 0x00080062
+
+# General Series, Frame of Reference (PS3.3 Sections C.7.3, C.7.4)
+SERIES_INSTANCE_UID: Final = 0x0020000E
+MODALITY: Final = 0x00080060
+SERIES_DESCRIPTION: Final = 0x0008103E
+SERIES_NUMBER: Final = 0x00200011
+FRAME_OF_REFERENCE_UID: Final = 0x00200052
+LATERALITY: Final = 0x00200060
+
+# SOP Common, General Image (PS3.3 Sections C.12.1, C.7.6.1)
 SOP_CLASS_UID: Final = 0x00080016
 SOP_INSTANCE_UID: Final = 0x00080018
-STUDY_INSTANCE_UID: Final = 0x0020000D
-SERIES_INSTANCE_UID: Final = 0x0020000E
+INSTANCE_NUMBER: Final = 0x00200013
+
+# Image Pixel, Multi-frame (PS3.3 Sections C.7.6.3, C.7.6.6, C.7.6.16)
+SAMPLES_PER_PIXEL: Final = 0x00280002
+PHOTOMETRIC_INTERPRETATION: Final = 0x00280004
+PLANAR_CONFIGURATION: Final = 0x00280006
+NUMBER_OF_FRAMES: Final = 0x00280008
+ROWS: Final = 0x00280010
+COLUMNS: Final = 0x00280011
+BITS_ALLOCATED: Final = 0x00280100
+BITS_STORED: Final = 0x00280101
+HIGH_BIT: Final = 0x00280102
+PIXEL_REPRESENTATION: Final = 0x00280103
 SHARED_GROUPS: Final = 0x52009229
 PER_FRAME_GROUPS: Final = 0x52009230
+FLOAT_PIXEL_DATA: Final = 0x7FE00008
+DOUBLE_FLOAT_PIXEL_DATA: Final = 0x7FE00009
+PIXEL_DATA: Final = 0x7FE00010

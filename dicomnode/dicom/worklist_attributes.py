@@ -10,11 +10,25 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from dicomnode.dicom.tags import (
+    ACCESSION_NUMBER,
+    ISSUER_OF_PATIENT_ID,
+    MODALITY,
+    PATIENT_BIRTH_DATE,
+    PATIENT_BIRTH_TIME,
+    PATIENT_ID,
+    PATIENT_NAME,
+    PATIENT_SEX,
+    REFERRING_PHYSICIAN_NAME,
+    STUDY_DATE,
+    STUDY_INSTANCE_UID,
+    STUDY_TIME,
+)
+
 SCHEDULED_PROCEDURE_STEP_SEQUENCE: Final = 0x00400100
 SCHEDULED_STATION_AE_TITLE: Final = 0x00400001
 START_DATE: Final = 0x00400002
 START_TIME: Final = 0x00400003
-MODALITY: Final = 0x00080060
 PERFORMING_PHYSICIAN: Final = 0x00400006
 STEP_DESCRIPTION: Final = 0x00400007
 PROTOCOL_CODE_SEQUENCE: Final = 0x00400008
@@ -23,11 +37,6 @@ STEP_STATUS: Final = 0x00400020
 REQUESTED_PROCEDURE_ID: Final = 0x00401001
 PROCEDURE_DESCRIPTION: Final = 0x00321060
 PROCEDURE_CODE_SEQUENCE: Final = 0x00321064
-STUDY_INSTANCE_UID: Final = 0x0020000D
-ACCESSION_NUMBER: Final = 0x00080050
-PATIENT_NAME: Final = 0x00100010
-PATIENT_ID: Final = 0x00100020
-ISSUER_OF_PATIENT_ID: Final = 0x00100021
 
 STEP: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -61,8 +70,8 @@ PROCEDURE: Final[Mapping[int, str]] = MappingProxyType(
         PROCEDURE_DESCRIPTION: "1C",
         PROCEDURE_CODE_SEQUENCE: "1C",
         STUDY_INSTANCE_UID: "1",
-        0x00080020: "3",  # Study Date
-        0x00080030: "3",  # Study Time
+        STUDY_DATE: "3",
+        STUDY_TIME: "3",
         0x00081110: "2",  # Referenced Study Sequence
         0x00401003: "2",  # Requested Procedure Priority
         0x00401004: "2",  # Patient Transport Arrangements
@@ -79,7 +88,7 @@ PROCEDURE: Final[Mapping[int, str]] = MappingProxyType(
         ACCESSION_NUMBER: "2",
         0x00080051: "3",  # Issuer of Accession Number Sequence
         0x00321032: "2",  # Requesting Physician
-        0x00080090: "2",  # Referring Physician's Name
+        REFERRING_PHYSICIAN_NAME: "2",
         0x00080096: "3",  # Referring Physician Identification Sequence
         0x00321031: "3",  # Requesting Physician Identification Sequence
         0x00321033: "3",  # Requesting Service
@@ -117,9 +126,9 @@ PROCEDURE: Final[Mapping[int, str]] = MappingProxyType(
         ISSUER_OF_PATIENT_ID: "3",
         0x00100022: "3",  # Type of Patient ID
         0x00100024: "3",  # Issuer of Patient ID Qualifiers Sequence
-        0x00100030: "2",  # Patient's Birth Date
-        0x00100032: "3",  # Patient's Birth Time
-        0x00100040: "2",  # Patient's Sex
+        PATIENT_BIRTH_DATE: "2",
+        PATIENT_BIRTH_TIME: "3",
+        PATIENT_SEX: "2",
         0x00100101: "3",  # Patient's Primary Language Code Sequence
         0x00101000: "3",  # Other Patient IDs (retired)
         0x00101001: "3",  # Other Patient Names

@@ -12,16 +12,9 @@ from typing import Any, Final
 
 from dicomnode.dicom.json_form import hex_name
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry, new_uid
+from dicomnode.dicom.tags import ACCESSION_NUMBER, ISSUER_OF_PATIENT_ID, PATIENT_ID, STUDY_INSTANCE_UID
 from dicomnode.dicom.value_representation import UNSPLIT, dictionary_vr
-from dicomnode.dicom.worklist_attributes import (
-    ACCESSION_NUMBER,
-    ISSUER_OF_PATIENT_ID,
-    PATIENT_ID,
-    REQUESTED_PROCEDURE_ID,
-    SCHEDULED_PROCEDURE_STEP_SEQUENCE,
-    STEP_ID,
-    STUDY_INSTANCE_UID,
-)
+from dicomnode.dicom.worklist_attributes import REQUESTED_PROCEDURE_ID, SCHEDULED_PROCEDURE_STEP_SEQUENCE, STEP_ID
 from dicomnode.errors import MessageError, WorklistError
 from dicomnode.hl7.groups import identified, step_groups
 from dicomnode.hl7.mapping import Code, FieldMapping, Group, Value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from dicomnode.dicom.tags import ISSUER_OF_PATIENT_ID, PATIENT_ID
 from dicomnode.errors import MessageRefusedError
 from dicomnode.hl7.groups import identified
 from dicomnode.hl7.mapping import FieldMapping, Group, Value
@@ -15,7 +16,6 @@ UPDATES: Final = frozenset({"A01", "A02", "A03", "A04", "A05", "A06", "A07", "A0
 """Events whose PID says who the patient is now; what else they tell (a bed, a visit) is nothing to us."""
 MERGES: Final = frozenset({"A18", "A30", "A34", "A39", "A40"})
 ID_CHANGES: Final = frozenset({"A46", "A47"})
-_PATIENT_ID, _ISSUER = 0x00100020, 0x00100021
 _UNSUPPORTED_EVENT: Final = 201
 
 
@@ -56,7 +56,7 @@ def _changes(
 ) -> list[PatientChange]:
     """The change of the patient with the issuer that the message names, and of the one whose images name none."""
     said = mapping.values("patient", identified(Group({"PID": patient}), local_issuers))
-    attributes = {tag: str(value) for tag, value in said.items() if tag not in (_PATIENT_ID, _ISSUER)}
+    attributes = {tag: str(value) for tag, value in said.items() if tag not in (PATIENT_ID, ISSUER_OF_PATIENT_ID)}
     identity = _identity(said, "PID", 3)
     former = None
     if prior is not None:
@@ -73,5 +73,7 @@ def _changes(
 
 
 def _identity(said: Mapping[int, Value], segment: str, field: int) -> tuple[str, str]:
-    patient_id = said.get(_PATIENT_ID)
-    return required(str(patient_id or ""), segment, field, "the patient's ID"), str(said.get(_ISSUER) or "")
+    patient_id = said.get(PATIENT_ID)
+    return required(str(patient_id or ""), segment, field, "the patient's ID"), str(
+        said.get(ISSUER_OF_PATIENT_ID) or ""
+    )

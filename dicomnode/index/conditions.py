@@ -17,13 +17,12 @@ from dicomnode.dicom.query.model import QueryOptions
 from dicomnode.dicom.query.person_name import group_patterns, has_several_groups, key_words, name_groups
 from dicomnode.dicom.query.temporal import date_interval, time_interval
 from dicomnode.dicom.query.wildcards import as_glob, has_wildcard
+from dicomnode.dicom.tags import MODALITIES_IN_STUDY, PATIENT_ID, PATIENT_NAME, SOP_CLASSES_IN_STUDY
 from dicomnode.index.functions import new_token
 
 _PLAIN_DATES: Final = frozenset({"study.study_date", "worklist_step.start_date"})
 """Columns of dates that are kept as YYYYMMDD."""
-_PATIENT_NAME: Final = 0x00100010
-_PATIENT_ID: Final = 0x00100020
-_JOINED_IN_COLUMN: Final = frozenset({0x00080061, 0x00080062})
+_JOINED_IN_COLUMN: Final = frozenset({MODALITIES_IN_STUDY, SOP_CLASSES_IN_STUDY})
 """Columns that hold several values."""
 MOST_TERMS: Final = 50
 """Values of one key that are written into the statement: how long an expression may be is limited."""
@@ -67,15 +66,15 @@ class ConditionWriter:
         if options.empty_value and EMPTY_VALUE in key.values:
             self.terms.append(f"coalesce({text}, '') = ''")
         elif place.is_column and place.vr in _COMPARED_AS_TEXT and tag not in _JOINED_IN_COLUMN:
-            if tag == _PATIENT_ID:
+            if tag == PATIENT_ID:
                 self.terms.append(f"{text} <> ''")  # as the index on it says
             self._text(text, key, options)
         elif len(key.values) > MOST_TERMS:
             self.call(text, matcher_of(key, options))
-        elif tag == _PATIENT_NAME and options.fuzzy:
+        elif tag == PATIENT_NAME and options.fuzzy:
             self.choice(key, options, self._words)
             self.call(text, matcher_of(key, options))
-        elif tag == _PATIENT_NAME:
+        elif tag == PATIENT_NAME:
             self.choice(key, options, self._name)
         elif place.vr in ("DA", "TM"):
             self.choice(key, options, lambda value: self._within(place, value))

@@ -14,42 +14,56 @@ from peewee import JOIN, SQL, fn
 
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.query.person_name import name_groups
+from dicomnode.dicom.tags import (
+    ACCESSION_NUMBER,
+    FRAME_OF_REFERENCE_UID,
+    ISSUER_OF_PATIENT_ID,
+    MODALITY,
+    PATIENT_BIRTH_DATE,
+    PATIENT_BIRTH_TIME,
+    PATIENT_ID,
+    PATIENT_NAME,
+    PATIENT_SEX,
+    REFERRING_PHYSICIAN_NAME,
+    SERIES_DESCRIPTION,
+    SERIES_NUMBER,
+    STUDY_DATE,
+    STUDY_DESCRIPTION,
+    STUDY_ID,
+    STUDY_TIME,
+)
 from dicomnode.index.identities import successor
 from dicomnode.index.schema.hierarchy import Patient, Series, Study
 from dicomnode.index.schema.statements import bound, compiled, insert_into
 from dicomnode.index.texts import Level, level_of, level_text, tags_with_values
 
-PATIENT_ID: Final = 0x00100020
-ISSUER_OF_PATIENT_ID: Final = 0x00100021
-MODALITY: Final = 0x00080060
-
 _PATIENT_COLUMNS: Final = {
     "patient_id": PATIENT_ID,
     "issuer": ISSUER_OF_PATIENT_ID,
-    "patient_name": 0x00100010,
-    "birth_date": 0x00100030,
-    "birth_time": 0x00100032,
-    "sex": 0x00100040,
+    "patient_name": PATIENT_NAME,
+    "birth_date": PATIENT_BIRTH_DATE,
+    "birth_time": PATIENT_BIRTH_TIME,
+    "sex": PATIENT_SEX,
 }
-_SHOWN: Final = frozenset({PATIENT_ID, ISSUER_OF_PATIENT_ID, 0x00100010, 0x00100030, 0x00100040})
+_SHOWN: Final = frozenset({PATIENT_ID, ISSUER_OF_PATIENT_ID, PATIENT_NAME, PATIENT_BIRTH_DATE, PATIENT_SEX})
 """What has to agree on all of a patient's instances: who he is, his name, birth date and sex."""
 _NAME_KEYS: Final = ("name_key", "ideographic_key", "phonetic_key")
 _STUDY_COLUMNS: Final = {
-    "study_date": 0x00080020,
-    "study_time": 0x00080030,
-    "accession_number": 0x00080050,
-    "study_id": 0x00200010,
-    "referring_physician_name": 0x00080090,
-    "study_description": 0x00081030,
+    "study_date": STUDY_DATE,
+    "study_time": STUDY_TIME,
+    "accession_number": ACCESSION_NUMBER,
+    "study_id": STUDY_ID,
+    "referring_physician_name": REFERRING_PHYSICIAN_NAME,
+    "study_description": STUDY_DESCRIPTION,
     "patient_age": 0x00101010,
     "patient_size": 0x00101020,
     "patient_weight": 0x00101030,
 }
 _SERIES_COLUMNS: Final = {
     "modality": MODALITY,
-    "series_number": 0x00200011,
-    "series_description": 0x0008103E,
-    "frame_of_reference_uid": 0x00200052,
+    "series_number": SERIES_NUMBER,
+    "series_description": SERIES_DESCRIPTION,
+    "frame_of_reference_uid": FRAME_OF_REFERENCE_UID,
 }
 
 _PLACE: Final = compiled(

@@ -18,14 +18,16 @@ from typing import Final
 
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.knowledge import Knowledge, Scheduling
+from dicomnode.dicom.tags import (
+    ACCESSION_NUMBER,
+    FRAME_OF_REFERENCE_UID,
+    INSTANCE_NUMBER,
+    ISSUER_OF_PATIENT_ID,
+    PATIENT_ID,
+)
 from dicomnode.index.database import Connections
-from dicomnode.index.hierarchy import ISSUER_OF_PATIENT_ID, PATIENT_ID
 from dicomnode.index.identities import is_patient, successor
 from dicomnode.index.texts import level_of
-
-_FRAME_OF_REFERENCE_UID: Final = 0x00200052
-_ACCESSION_NUMBER: Final = 0x00080050
-_INSTANCE_NUMBER: Final = 0x00200013
 
 # Of the series with a UID, or a frame of reference, only the one that came first is looked at: there may be thousands.
 KNOWLEDGE: Final = """
@@ -121,7 +123,7 @@ class Knowing:
         Raises:
             IndexUnavailableError: the index cannot be read.
         """
-        uid, number = asked.series_instance_uid, asked.said.instance.get(_INSTANCE_NUMBER, "")
+        uid, number = asked.series_instance_uid, asked.said.instance.get(INSTANCE_NUMBER, "")
         remembered = self._remembered.get(uid)
         if remembered is not None and remembered.holds_for(asked):
             series, known = remembered.series, remembered.knowledge
@@ -148,8 +150,8 @@ def _looked_up(connection: sqlite3.Connection, asked: Asked) -> tuple[int | None
         "issuer": identity[1],
         "study_instance_uid": asked.study_instance_uid,
         "series_instance_uid": asked.series_instance_uid,
-        "frame_of_reference_uid": said.series.get(_FRAME_OF_REFERENCE_UID, ""),
-        "accession_number": said.study.get(_ACCESSION_NUMBER, ""),
+        "frame_of_reference_uid": said.series.get(FRAME_OF_REFERENCE_UID, ""),
+        "accession_number": said.study.get(ACCESSION_NUMBER, ""),
         "calling_ae_title": asked.calling_ae_title,
     }
     row = connection.execute(KNOWLEDGE, values).fetchone()

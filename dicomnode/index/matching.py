@@ -13,6 +13,7 @@ from typing import Final
 from dicomnode.dicom.query.identifier import EMPTY_VALUE, Identifier, Key, Level
 from dicomnode.dicom.query.matching import Matcher
 from dicomnode.dicom.query.model import levels_up_to
+from dicomnode.dicom.tags import PATIENT_BIRTH_DATE, PATIENT_BIRTH_TIME, STUDY_DATE, STUDY_TIME
 from dicomnode.index.conditions import ConditionWriter
 from dicomnode.index.places import Place, Places
 
@@ -20,11 +21,11 @@ _NAME_COLUMNS: Final = ("patient.name_key", "patient.ideographic_key", "patient.
 _TIME_OF_DATE: Final[Mapping[int, int]] = MappingProxyType(
     {
         0x00080012: 0x00080013,  # Instance Creation
-        0x00080020: 0x00080030,  # Study
+        STUDY_DATE: STUDY_TIME,  # Study
         0x00080021: 0x00080031,  # Series
         0x00080022: 0x00080032,  # Acquisition
         0x00080023: 0x00080033,  # Content
-        0x00100030: 0x00100032,  # Patient's Birth
+        PATIENT_BIRTH_DATE: PATIENT_BIRTH_TIME,  # Patient's Birth
         0x00400244: 0x00400245,  # Performed Procedure Step Start
         0x00400250: 0x00400251,  # Performed Procedure Step End
     }

@@ -15,8 +15,6 @@ from typing import Any, Final
 
 from dicomnode.dicom.json_form import Json
 from dicomnode.dicom.performed_step import (
-    MODALITY,
-    PATIENT_ID,
     START_DATE,
     START_TIME,
     STATION_AE_TITLE,
@@ -25,6 +23,7 @@ from dicomnode.dicom.performed_step import (
     ScheduledStep,
 )
 from dicomnode.dicom.procedure import StepStatus
+from dicomnode.dicom.tags import MODALITY, PATIENT_ID
 from dicomnode.errors import DuplicateObjectError, UnknownObjectError
 from dicomnode.index.database import Connections
 from dicomnode.index.growth import CompleteStudy, announce_performed

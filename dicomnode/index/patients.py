@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 
 from peewee import SQL
 
-from dicomnode.index.hierarchy import ISSUER_OF_PATIENT_ID, PATIENT_ID, patient_row
+from dicomnode.dicom.tags import ISSUER_OF_PATIENT_ID, PATIENT_BIRTH_DATE, PATIENT_ID, PATIENT_NAME, PATIENT_SEX
+from dicomnode.index.hierarchy import patient_row
 from dicomnode.index.identities import Identity
 from dicomnode.index.keys import microseconds
 from dicomnode.index.schema.hierarchy import Patient
@@ -25,7 +26,7 @@ from dicomnode.index.schema.statements import bound, compiled, insert_into
 from dicomnode.index.texts import level_of, level_text
 from dicomnode.index.worklist.patients import correct_entries
 
-_DEMOGRAPHICS: Final = (0x00100010, 0x00100030, 0x00100040)
+_DEMOGRAPHICS: Final = (PATIENT_NAME, PATIENT_BIRTH_DATE, PATIENT_SEX)
 """Name, birth date, sex: what a viewer shows of a patient, and so what may not contradict itself after a merge."""
 
 _FOUND: Final = compiled(

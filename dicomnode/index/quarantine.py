@@ -10,12 +10,13 @@ from typing import Final
 from peewee import fn
 
 from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance
+from dicomnode.dicom.tags import ISSUER_OF_PATIENT_ID, PATIENT_ID
 from dicomnode.errors import NotReleasableError, UnknownInstanceError
 from dicomnode.index.availability import Notify, owe_notifications
 from dicomnode.index.database import Connections
 from dicomnode.index.events import EventKind, record
 from dicomnode.index.held import QuarantineEntry, read, read_page
-from dicomnode.index.hierarchy import ISSUER_OF_PATIENT_ID, PATIENT_ID, Newcomer, link, place_of, unlink
+from dicomnode.index.hierarchy import Newcomer, link, place_of, unlink
 from dicomnode.index.identities import is_patient
 from dicomnode.index.instances import OnConflict, accepted_with, row_of, set_aside
 from dicomnode.index.keys import microseconds

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicomnode.dicom.instance import Attributes
+from dicomnode.dicom.tags import INSTANCE_NUMBER
 from dicomnode.index.database import Connections
 from dicomnode.index.hierarchy import Newcomer, fill_above, filled_up
 from dicomnode.index.texts import level_text, levels_of, levels_text
 from dicomnode.index.writer import Writer
 
-_INSTANCE_NUMBER: Final = 0x00200013
 _BATCH: Final = (
     "SELECT id, location FROM instance WHERE id > ? AND state IN ('accepted', 'quarantined') ORDER BY id LIMIT ?"
 )
@@ -87,7 +87,7 @@ def _fill(connection: sqlite3.Connection, held: HeldInstance, attributes: Attrib
         changed = fuller != higher
         connection.execute("UPDATE instance SET higher_attributes = ? WHERE id = ?", (fuller, row))
     if own := filled_up(text, attributes.instance):
-        number = own.get(_INSTANCE_NUMBER, "")
+        number = own.get(INSTANCE_NUMBER, "")
         connection.execute(
             "UPDATE instance SET attributes = ?, instance_number = ? WHERE id = ?", (level_text(own), number, row)
         )

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from dicomnode.dicom.scan import Element
+from dicomnode.dicom.tags import LATERALITY
 from dicomnode.qa.conditions import READS_EMPTINESS, READS_VALUES, Met, compiled, tags_read
 from dicomnode.qa.standard import Attribute, Condition, EnumeratedValues, Iod, Node, tables
 
@@ -22,7 +23,7 @@ TYPE_2: Final = "iod.type2"
 TYPE_2C: Final = "iod.type2c"
 ENUM: Final = "iod.enum"
 
-LATERALITY: Final = 0x00200060
+UNDECIDED: Final = LATERALITY
 """2C "if the body part is paired": nobody can tell, and every second CT would be told of."""
 
 _TELLING_NOTHING: Final = frozenset({0x00181041, 0x00181044})
@@ -170,7 +171,7 @@ def _plan(attributes: Iterable[tuple[Attribute, str]], tags: Tags, modules: tupl
                 sequences.setdefault((tag, _item_checklist(attribute.items)), section)
         elif attribute.condition is None and kind in ("1", "2"):
             missing.setdefault((_RULES[kind], tag), Missing(_RULES[kind], tag, section))
-        elif attribute.condition is not None and tag != LATERALITY and kind in _RULES:
+        elif attribute.condition is not None and tag != UNDECIDED and kind in _RULES:
             met, rule = compiled(attribute.condition), _RULES[kind]
             conditional.setdefault((met, rule, tag), (met, Missing(rule, tag, section)))
             conditions.append(attribute.condition)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from dicomnode.dicom.element_header import EXPLICIT_LITTLE
 from dicomnode.dicom.fragments import each_fragment
 from dicomnode.dicom.scan import UNDEFINED, PixelData
-from dicomnode.qa.pixels import NUMBER_OF_FRAMES, PIXEL_DATA
+from dicomnode.dicom.tags import NUMBER_OF_FRAMES, PIXEL_DATA
 from dicomnode.qa.rule import Hit, Subject
 
 EXTENDED_OFFSET_TABLE, EXTENDED_OFFSET_TABLE_LENGTHS = 0x7FE00001, 0x7FE00002

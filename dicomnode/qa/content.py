@@ -9,14 +9,13 @@ from pydicom.datadict import keyword_for_tag
 
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
 from dicomnode.dicom.sop_class import is_private, is_standard_storage
-from dicomnode.dicom.tags import SOP_CLASS_UID
+from dicomnode.dicom.tags import PATIENT_BIRTH_DATE, PATIENT_SEX, SOP_CLASS_UID, STUDY_DATE
 from dicomnode.qa.rule import Hit, Subject, day
 from dicomnode.qa.values.judging import UNDECLARED
 from dicomnode.qa.values.looking import flawed_values
 
-STUDY_DATE, SERIES_DATE, ACQUISITION_DATE, CONTENT_DATE = 0x00080020, 0x00080021, 0x00080022, 0x00080023
+SERIES_DATE, ACQUISITION_DATE, CONTENT_DATE = 0x00080021, 0x00080022, 0x00080023
 INSTANCE_CREATION_DATE = 0x00080012
-PATIENT_BIRTH_DATE, PATIENT_SEX = 0x00100030, 0x00100040
 
 DATES = (INSTANCE_CREATION_DATE, STUDY_DATE, SERIES_DATE, ACQUISITION_DATE, CONTENT_DATE, PATIENT_BIRTH_DATE)
 _DATES_OF_IMAGES = (STUDY_DATE, SERIES_DATE, ACQUISITION_DATE, CONTENT_DATE)

@@ -10,6 +10,7 @@ from typing import Final
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.sop_class import is_image_storage, is_private
+from dicomnode.dicom.tags import PATIENT_ID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dicomnode.qa import content, encoding, identification, pixels
 from dicomnode.qa.rule import Rule
 
@@ -52,8 +53,8 @@ CORE: Final = (
 OTHER_PATIENT: Final = "index.study-patient"
 OTHER_CONTENT: Final = "core.duplicate"
 FOUND_BY_THE_INDEX: Final = {
-    OTHER_PATIENT: ((0x00100020, 0x0020000D), "Study is already under another patient", "PS3.3 A.1.2"),
-    OTHER_CONTENT: ((0x00080018,), "SOP Instance UID is here with other content", "PS3.5 9"),
+    OTHER_PATIENT: ((PATIENT_ID, STUDY_INSTANCE_UID), "Study is already under another patient", "PS3.3 A.1.2"),
+    OTHER_CONTENT: ((SOP_INSTANCE_UID,), "SOP Instance UID is here with other content", "PS3.5 9"),
 }
 """Rules that no look at one instance can decide, and that quarantine: tags, comment, reference."""
 

@@ -10,10 +10,16 @@ from typing import Final
 
 from pydicom.datadict import keyword_for_tag
 
-from dicomnode.dicom.tags import SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
+from dicomnode.dicom.tags import (
+    MODALITY,
+    PATIENT_ID,
+    PATIENT_NAME,
+    SERIES_INSTANCE_UID,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+)
 from dicomnode.qa.rule import Hit, Subject
-
-PATIENT_NAME, PATIENT_ID, MODALITY = 0x00100010, 0x00100020, 0x00080060
 
 INDEXING_UIDS: Final = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
 

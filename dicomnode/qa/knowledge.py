@@ -15,17 +15,29 @@ from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.knowledge import Scheduling
 from dicomnode.dicom.query.person_name import is_same_name
+from dicomnode.dicom.tags import (
+    ACCESSION_NUMBER,
+    FRAME_OF_REFERENCE_UID,
+    INSTANCE_NUMBER,
+    LATERALITY,
+    MODALITY,
+    PATIENT_BIRTH_DATE,
+    PATIENT_ID,
+    PATIENT_NAME,
+    PATIENT_SEX,
+    REFERRING_PHYSICIAN_NAME,
+    SERIES_INSTANCE_UID,
+    SERIES_NUMBER,
+    STUDY_DATE,
+    STUDY_ID,
+    STUDY_INSTANCE_UID,
+)
 from dicomnode.qa.rule import Check, Hit, Rule, Subject
 
 __all__ = ["KNOWN", "other_patient"]
 
 _Same = Callable[[str, str], bool]
 _NONE: Final[tuple[Hit, ...]] = ()
-
-STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
-PATIENT_ID, PATIENT_NAME, BIRTH_DATE, SEX = 0x00100020, 0x00100010, 0x00100030, 0x00100040
-ACCESSION_NUMBER = 0x00080050
-FRAME_OF_REFERENCE_UID, INSTANCE_NUMBER = 0x00200052, 0x00200013
 
 _ATLASES: Final = "1.2.840.10008."
 """Frames of reference that the standard itself names, as that of an atlas, are every patient's (PS3.6 Table A-2)."""
@@ -49,15 +61,15 @@ def _same_day(one: str, other: str) -> bool:
 
 
 _STUDY: Final[Mapping[int, _Same]] = {
-    0x00080020: _same_day,  # Study Date
-    0x00080050: _same_text,  # Accession Number
-    0x00200010: _same_text,  # Study ID
-    0x00080090: is_same_name,  # Referring Physician's Name
+    STUDY_DATE: _same_day,
+    ACCESSION_NUMBER: _same_text,
+    STUDY_ID: _same_text,
+    REFERRING_PHYSICIAN_NAME: is_same_name,
 }
 _SERIES: Final[Mapping[int, _Same]] = {
-    0x00080060: _same_code,  # Modality
-    0x00200011: _same_number,  # Series Number
-    0x00200060: _same_code,  # Laterality
+    MODALITY: _same_code,
+    SERIES_NUMBER: _same_number,
+    LATERALITY: _same_code,
     FRAME_OF_REFERENCE_UID: _same_text,
 }
 
@@ -77,12 +89,12 @@ def other_name(subject: Subject) -> tuple[Hit, ...]:
 
 def other_birth_date(subject: Subject) -> tuple[Hit, ...]:
     """Patient's Birth Date is not that of the patient with this Patient ID."""
-    return _of_patient(subject, BIRTH_DATE, _same_day)
+    return _of_patient(subject, PATIENT_BIRTH_DATE, _same_day)
 
 
 def other_sex(subject: Subject) -> tuple[Hit, ...]:
     """Patient's Sex is not that of the patient with this Patient ID."""
-    return _of_patient(subject, SEX, _same_code)
+    return _of_patient(subject, PATIENT_SEX, _same_code)
 
 
 def other_study(subject: Subject) -> Iterable[Hit]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from dicomnode.dicom.tags import BITS_ALLOCATED, PHOTOMETRIC_INTERPRETATION, PIXEL_DATA, SAMPLES_PER_PIXEL
 from dicomnode.qa.compression import MANY_FRAMES_A_FRAGMENT
-from dicomnode.qa.pixels import BITS_ALLOCATED, PHOTOMETRIC_INTERPRETATION, PIXEL_DATA, SAMPLES_PER_PIXEL
 from dicomnode.qa.rule import Hit, Subject
 
 _SAMPLES: Final = {

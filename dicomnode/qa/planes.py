@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dicomnode.dicom.scan import UNDEFINED, Item
-from dicomnode.qa.pixels import PHOTOMETRIC_INTERPRETATION
+from dicomnode.dicom.tags import PHOTOMETRIC_INTERPRETATION
 from dicomnode.qa.rule import Hit, Subject
 
 OVERLAY_DATA: Final = tuple((group << 16) | 0x3000 for group in range(0x6000, 0x6020, 2))

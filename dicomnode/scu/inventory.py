@@ -15,6 +15,7 @@ from pynetdicom.presentation import build_context
 from dicomnode.dicom.query.identifier import Level, Operation, Selection
 from dicomnode.dicom.query.model import UNIQUE_KEYS, sop_class_of
 from dicomnode.dicom.scanned import ScannedDataset
+from dicomnode.dicom.tags import SOP_CLASS_UID, SOP_CLASSES_IN_STUDY
 from dicomnode.errors import NoContextError, PeerError
 from dicomnode.scu.caller import UNCOMPRESSED, Caller, relational
 from dicomnode.scu.query import Query, matches
@@ -22,8 +23,6 @@ from dicomnode.scu.retrieve import keys_of, model_for
 from dicomnode.scu.storage_contexts import is_uid
 from dicomnode.upper_layer.requestor import RequestedAssociation
 
-SOP_CLASS_UID: Final = 0x00080016
-SOP_CLASSES_IN_STUDY: Final = 0x00080062
 MAX_SERIES: Final = 200
 """Series that are asked for their classes one by one; of more, none is asked. No more studies than that are looked at, either."""
 

@@ -15,11 +15,12 @@ from pynetdicom.presentation import build_context
 
 from dicomnode.dicom import status
 from dicomnode.dicom.json_form import hex_name
-from dicomnode.dicom.query.model import QUERY_RETRIEVE_LEVEL, Level, Model, Operation, sop_class_of
+from dicomnode.dicom.query.model import Level, Model, Operation, sop_class_of
 from dicomnode.dicom.query.request_keys import encode_keys
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import ScannedDataset
 from dicomnode.dicom.sop_class import MODALITY_WORKLIST_FIND
+from dicomnode.dicom.tags import QUERY_RETRIEVE_LEVEL
 from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.dicom.worklist_attributes import SCHEDULED_PROCEDURE_STEP_SEQUENCE
 from dicomnode.errors import NoContextError, PeerError

@@ -13,10 +13,11 @@ from pynetdicom.presentation import build_context
 
 from dicomnode.dicom import status
 from dicomnode.dicom.query.identifier import Level, Model, Operation, Selection
-from dicomnode.dicom.query.model import QUERY_RETRIEVE_LEVEL, UNIQUE_KEYS, sop_class_of
+from dicomnode.dicom.query.model import UNIQUE_KEYS, sop_class_of
 from dicomnode.dicom.query.request_keys import encode_keys
 from dicomnode.dicom.scan import scan
 from dicomnode.dicom.sub_operations import SubOperations
+from dicomnode.dicom.tags import QUERY_RETRIEVE_LEVEL
 from dicomnode.errors import NoContextError
 from dicomnode.scu.answers import told
 from dicomnode.scu.caller import UNCOMPRESSED, Caller, accepted_context

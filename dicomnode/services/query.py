@@ -20,16 +20,14 @@ from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.encode_rows import RowEncoder, Shape
 from dicomnode.dicom.query.identifier import Identifier, Key
 from dicomnode.dicom.query.model import UNIQUE_KEYS
+from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
+from dicomnode.dicom.tags import QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET
 from dicomnode.errors import TooManyMatchesError
 from dicomnode.index import Found, Index
 from dicomnode.settings import Settings
 
-_SPECIFIC_CHARACTER_SET: Final = 0x00080005
-_QUERY_RETRIEVE_LEVEL: Final = 0x00080052
 _RETRIEVE_AE_TITLE: Final = 0x00080054
 _INSTANCE_AVAILABILITY: Final = 0x00080056
-_TIMEZONE_OFFSET: Final = 0x00080201
-"""Says how the request's times are meant; no key."""
 
 _ONLINE: Final = "ONLINE"
 _UTF8: Final = character_set("ISO_IR 192")
@@ -76,7 +74,7 @@ class Query:
             TooManyMatchesError: out of the pages, after as many as there may be.
         """
         constants = self._constants(identifier)
-        asked = identifier.keys.keys() - constants.keys() - {_TIMEZONE_OFFSET}
+        asked = identifier.keys.keys() - constants.keys() - {TIMEZONE_OFFSET}  # says how the times are meant; no key
         found = self._index.find(identifier, sorted(asked | _unique_keys_above(identifier)))
         shape = _shape(identifier.keys, found.tags)
 
@@ -96,7 +94,7 @@ class Query:
     def _constants(self, identifier: Identifier) -> dict[int, str]:
         """Elements that are the same in all responses."""
         constants = {
-            _QUERY_RETRIEVE_LEVEL: str(identifier.level),
+            QUERY_RETRIEVE_LEVEL: str(identifier.level),
             _RETRIEVE_AE_TITLE: self._retrieve_ae_title,
         }
         if _INSTANCE_AVAILABILITY in identifier.keys:
@@ -132,7 +130,7 @@ def _encoder(
 def _labelled(constants: Mapping[int, str], chosen: CharacterSet) -> Iterator[tuple[int, str]]:
     """The constants, with Specific Character Set where one is needed."""
     if chosen.label:
-        yield _SPECIFIC_CHARACTER_SET, chosen.label
+        yield SPECIFIC_CHARACTER_SET, chosen.label
     yield from constants.items()
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from dicomnode.dicom.element_header import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, UNDEFINED
 from dicomnode.dicom.inflate import Inflater
 from dicomnode.dicom.scan import Item, ScannedDataset, scan
+from dicomnode.dicom.tags import PIXEL_DATA
 from dicomnode.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -24,7 +25,7 @@ from dicomnode.dicom.transfer_syntax import (
 )
 from dicomnode.errors import TranscodingError
 from dicomnode.transcoding.output import Output
-from dicomnode.transcoding.rewriting import PIXEL_DATA, Change, ChangeOf, no_change, rewrite
+from dicomnode.transcoding.rewriting import Change, ChangeOf, no_change, rewrite
 from dicomnode.transcoding.syntaxes import DECODED, ENCODED, UNCOMPRESSED
 
 __all__ = ["can_transcode", "transcode"]

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicomnode.dicom.scan import Item, ScannedDataset
+from dicomnode.dicom.tags import (
+    BITS_ALLOCATED,
+    BITS_STORED,
+    COLUMNS,
+    HIGH_BIT,
+    NUMBER_OF_FRAMES,
+    PHOTOMETRIC_INTERPRETATION,
+    PIXEL_REPRESENTATION,
+    PLANAR_CONFIGURATION,
+    ROWS,
+    SAMPLES_PER_PIXEL,
+)
 from dicomnode.errors import TranscodingError
-
-SAMPLES_PER_PIXEL: Final = 0x00280002
-PHOTOMETRIC_INTERPRETATION: Final = 0x00280004
-PLANAR_CONFIGURATION: Final = 0x00280006
-NUMBER_OF_FRAMES: Final = 0x00280008
-ROWS: Final = 0x00280010
-COLUMNS: Final = 0x00280011
-BITS_ALLOCATED: Final = 0x00280100
-BITS_STORED: Final = 0x00280101
-HIGH_BIT: Final = 0x00280102
-PIXEL_REPRESENTATION: Final = 0x00280103
 
 MAX_PIXEL_BYTES: Final = 0xFFFFFFFE
 """Native Pixel Data has a length of four bytes (PS3.5 Section 7.1)."""

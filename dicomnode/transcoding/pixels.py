@@ -17,17 +17,13 @@ import numpy as np
 from dicomnode.dicom.element_header import EXPLICIT_LITTLE, UNDEFINED, UNDEFINED_LENGTH, Encoding
 from dicomnode.dicom.fragments import each_fragment
 from dicomnode.dicom.scan import Item, ScannedDataset
+from dicomnode.dicom.tags import PHOTOMETRIC_INTERPRETATION, PIXEL_DATA, PLANAR_CONFIGURATION
 from dicomnode.errors import TranscodingError
 from dicomnode.transcoding.codecs import Array, cell_type, decode_frame, encode_frame
 from dicomnode.transcoding.frames import encoded_frames
-from dicomnode.transcoding.image import (
-    PHOTOMETRIC_INTERPRETATION,
-    PLANAR_CONFIGURATION,
-    Image,
-    image_of,
-)
+from dicomnode.transcoding.image import Image, image_of
 from dicomnode.transcoding.output import Output
-from dicomnode.transcoding.rewriting import BYTE_BITS, PIXEL_DATA, Change, element_header
+from dicomnode.transcoding.rewriting import BYTE_BITS, Change, element_header
 
 _EXTENDED_OFFSET_TABLE: Final = 0x7FE00001
 _OFFSET_TABLES: Final = frozenset({_EXTENDED_OFFSET_TABLE, 0x7FE00002, 0x7FE00003})

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from dicomnode.dicom.element_header import EXPLICIT_LITTLE, IMPLICIT_LITTLE, UNDEFINED, UNDEFINED_LENGTH, Encoding
 from dicomnode.dicom.scan import Element, FaultKind, Item, ScannedDataset
+from dicomnode.dicom.tags import BITS_ALLOCATED, PIXEL_DATA, PIXEL_REPRESENTATION
 from dicomnode.dicom.value_representation import (
     CHARACTERS,
     LONG_FORM,
@@ -25,9 +26,6 @@ from dicomnode.dicom.value_representation import (
 from dicomnode.errors import TranscodingError
 from dicomnode.transcoding.output import Output
 
-PIXEL_DATA: Final = 0x7FE00010
-BITS_ALLOCATED: Final = 0x00280100
-PIXEL_REPRESENTATION: Final = 0x00280103
 BYTE_BITS: Final = 8
 
 _OW_BITS: Final = 16

@@ -14,9 +14,7 @@ from types import MappingProxyType
 from dicomnode.dicom.character_sets import CharacterSet
 from dicomnode.dicom.query.keys import EMPTY_VALUE, Key, read_identifier, read_key, read_keys
 from dicomnode.dicom.query.model import (
-    PATIENT_ID,
     QUERY_KEYS,
-    QUERY_RETRIEVE_LEVEL,
     UNIQUE_KEYS,
     Level,
     Model,
@@ -27,6 +25,7 @@ from dicomnode.dicom.query.model import (
 )
 from dicomnode.dicom.query.wildcards import has_wildcard
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Buffer, ScannedDataset
+from dicomnode.dicom.tags import PATIENT_ID, QUERY_RETRIEVE_LEVEL
 from dicomnode.errors import IdentifierError
 
 __all__ = [

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dicomnode.dicom.query.model import TIMEZONE_OFFSET, QueryOptions
+from dicomnode.dicom.query.model import QueryOptions
 from dicomnode.dicom.query.temporal import date_interval, date_time_interval, time_interval
 from dicomnode.dicom.query.wildcards import has_wildcard
 from dicomnode.dicom.scan import UNDEFINED, FaultKind, scan
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, Buffer, Item, ScannedDataset
+from dicomnode.dicom.tags import TIMEZONE_OFFSET
 from dicomnode.dicom.value_representation import CHARACTERS, NUMBERS, TEXT, UNSPLIT, dictionary_vr
 from dicomnode.errors import IdentifierError
 

@@ -11,10 +11,15 @@ from typing import Final
 
 from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES, LevelAttributes
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
-
-QUERY_RETRIEVE_LEVEL: Final = 0x00080052
-PATIENT_ID: Final = 0x00100020
-TIMEZONE_OFFSET: Final = 0x00080201
+from dicomnode.dicom.tags import (
+    MODALITIES_IN_STUDY,
+    PATIENT_ID,
+    SERIES_INSTANCE_UID,
+    SOP_CLASSES_IN_STUDY,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    TIMEZONE_OFFSET,
+)
 
 
 class Level(StrEnum):
@@ -91,7 +96,12 @@ SOP_CLASSES: Final[Mapping[str, tuple[Model, Operation]]] = MappingProxyType(
 """The Query/Retrieve SOP Classes (PS3.4 Section C.6.1.3 to C.6.3.3)."""
 
 UNIQUE_KEYS: Final[Mapping[Level, int]] = MappingProxyType(
-    {Level.PATIENT: PATIENT_ID, Level.STUDY: 0x0020000D, Level.SERIES: 0x0020000E, Level.IMAGE: 0x00080018}
+    {
+        Level.PATIENT: PATIENT_ID,
+        Level.STUDY: STUDY_INSTANCE_UID,
+        Level.SERIES: SERIES_INSTANCE_UID,
+        Level.IMAGE: SOP_INSTANCE_UID,
+    }
 )
 
 COMPUTED_KEYS: Final[Mapping[Level, Mapping[int, str]]] = MappingProxyType(
@@ -102,8 +112,8 @@ COMPUTED_KEYS: Final[Mapping[Level, Mapping[int, str]]] = MappingProxyType(
             0x00201204: "IS",  # Number of Patient Related Instances
         },
         Level.STUDY: {
-            0x00080061: "CS",  # Modalities in Study
-            0x00080062: "UI",  # SOP Classes in Study
+            MODALITIES_IN_STUDY: "CS",
+            SOP_CLASSES_IN_STUDY: "UI",
             0x00201206: "IS",  # Number of Study Related Series
             0x00201208: "IS",  # Number of Study Related Instances
         },

@@ -9,9 +9,10 @@ from typing import Final
 
 from dicomnode.dicom.character_sets import CharacterSet
 from dicomnode.dicom.query.keys import Key, read_identifier, read_keys
-from dicomnode.dicom.query.model import QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET, QueryOptions
+from dicomnode.dicom.query.model import QueryOptions
 from dicomnode.dicom.query.temporal import time_interval
 from dicomnode.dicom.scanned import Buffer
+from dicomnode.dicom.tags import QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET
 from dicomnode.dicom.worklist_attributes import (
     PROCEDURE,
     SCHEDULED_PROCEDURE_STEP_SEQUENCE,

@@ -18,12 +18,15 @@ from dicomnode.dicom.query.keys import Key
 from dicomnode.dicom.query.matching import Matcher, matcher_of
 from dicomnode.dicom.query.model import QueryOptions
 from dicomnode.dicom.query.worklist import WorklistIdentifier
-from dicomnode.dicom.worklist_attributes import (
+from dicomnode.dicom.tags import (
     ACCESSION_NUMBER,
     ISSUER_OF_PATIENT_ID,
     MODALITY,
     PATIENT_ID,
     PATIENT_NAME,
+    STUDY_INSTANCE_UID,
+)
+from dicomnode.dicom.worklist_attributes import (
     PERFORMING_PHYSICIAN,
     REQUESTED_PROCEDURE_ID,
     SCHEDULED_PROCEDURE_STEP_SEQUENCE,
@@ -32,7 +35,6 @@ from dicomnode.dicom.worklist_attributes import (
     START_TIME,
     STEP_ID,
     STEP_STATUS,
-    STUDY_INSTANCE_UID,
 )
 from dicomnode.index.conditions import MOST_TERMS, ConditionWriter
 from dicomnode.index.database import Connections

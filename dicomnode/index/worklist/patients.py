@@ -9,7 +9,8 @@ from typing import Final
 
 from dicomnode.dicom.json_form import hex_name, normalised
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry
-from dicomnode.dicom.worklist_attributes import ISSUER_OF_PATIENT_ID, PATIENT_ID, PROCEDURE
+from dicomnode.dicom.tags import ISSUER_OF_PATIENT_ID, PATIENT_ID
+from dicomnode.dicom.worklist_attributes import PROCEDURE
 from dicomnode.index.identities import Identity, successor
 from dicomnode.index.worklist.changing import put
 

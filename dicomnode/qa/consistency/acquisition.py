@@ -9,9 +9,8 @@ from typing import Final
 
 from pydicom.datadict import keyword_for_tag
 
-from dicomnode.dicom.tags import SOP_CLASS_UID
-from dicomnode.qa.content import ACQUISITION_DATE, CONTENT_DATE, PATIENT_BIRTH_DATE, SERIES_DATE, STUDY_DATE
-from dicomnode.qa.identification import MODALITY
+from dicomnode.dicom.tags import MODALITY, PATIENT_BIRTH_DATE, SOP_CLASS_UID, STUDY_DATE
+from dicomnode.qa.content import ACQUISITION_DATE, CONTENT_DATE, SERIES_DATE
 from dicomnode.qa.rule import Hit, Subject, day
 
 PATIENT_AGE, TEMPORAL_POSITION, TEMPORAL_POSITIONS = 0x00101010, 0x00200100, 0x00200105

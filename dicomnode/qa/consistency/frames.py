@@ -8,9 +8,8 @@ from typing import Final
 from pydicom.datadict import dictionary_has_tag, keyword_for_tag
 
 from dicomnode.dicom.scan import UNDEFINED
-from dicomnode.dicom.tags import PER_FRAME_GROUPS
+from dicomnode.dicom.tags import NUMBER_OF_FRAMES, PER_FRAME_GROUPS
 from dicomnode.dicom.value_representation import WORD_BYTES
-from dicomnode.qa.pixels import NUMBER_OF_FRAMES
 from dicomnode.qa.rule import Hit, Subject
 
 FRAME_INCREMENT_POINTER = 0x00280009

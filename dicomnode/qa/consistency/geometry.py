@@ -8,9 +8,9 @@ from typing import Final
 
 from pydicom.datadict import keyword_for_tag
 
+from dicomnode.dicom.tags import COLUMNS, ROWS
 from dicomnode.qa.consistency.groups import in_groups
 from dicomnode.qa.consistency.numbers import decimals
-from dicomnode.qa.pixels import COLUMNS, ROWS
 from dicomnode.qa.rule import Hit, Subject
 
 IMAGE_POSITION, IMAGE_ORIENTATION = 0x00200032, 0x00200037

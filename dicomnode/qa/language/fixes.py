@@ -10,6 +10,19 @@ from dicomnode.dicom.character_sets import character_set
 from dicomnode.dicom.element_header import UNDEFINED
 from dicomnode.dicom.element_value import value_bytes
 from dicomnode.dicom.encode import Encoding
+from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET
+from dicomnode.dicom.tags import (
+    BITS_ALLOCATED,
+    BITS_STORED,
+    COLUMNS,
+    HIGH_BIT,
+    NUMBER_OF_FRAMES,
+    PHOTOMETRIC_INTERPRETATION,
+    PIXEL_REPRESENTATION,
+    PLANAR_CONFIGURATION,
+    ROWS,
+    SAMPLES_PER_PIXEL,
+)
 from dicomnode.dicom.value_representation import CHARACTERS, UNSPLIT, dictionary_vr, effective_vr
 from dicomnode.errors import AmendError
 from dicomnode.qa.language.fix_text import FixText
@@ -22,23 +35,22 @@ IsRight = Callable[[str, Subject], bool]
 Mend = Callable[[Subject], Change | None]
 """What would mend an attribute; None when nothing does."""
 
-_SPECIFIC_CHARACTER_SET: Final = 0x00080005
 _FIRST_GROUP, _FIRST_PIXEL_GROUP = 0x0008, 0x7FE0
 _ORIGINAL_ATTRIBUTES: Final = range(0x04000550, 0x04000566)
 _IMAGE_PIXEL: Final = frozenset(
     {
-        0x00280002,
-        0x00280004,
-        0x00280006,
-        0x00280008,
+        SAMPLES_PER_PIXEL,
+        PHOTOMETRIC_INTERPRETATION,
+        PLANAR_CONFIGURATION,
+        NUMBER_OF_FRAMES,
         0x00280009,
-        0x00280010,
-        0x00280011,
-        0x00280100,
-        0x00280101,
-        0x00280102,
+        ROWS,
+        COLUMNS,
+        BITS_ALLOCATED,
+        BITS_STORED,
+        HIGH_BIT,
+        PIXEL_REPRESENTATION,
     }
-    | {0x00280103}
 )
 """What pixel data are read by (PS3.3 Table C.7-11a)."""
 _UNREADABLE: Final = "\ufffd"
@@ -53,7 +65,7 @@ def unfixable(keyword: str) -> str | None:
     vr = dictionary_vr(tag)
     if vr == b"UI":
         return f"{keyword} is a UID: it says which instance this is, and no rule changes that"
-    if tag == _SPECIFIC_CHARACTER_SET or tag in _ORIGINAL_ATTRIBUTES or tag >> 16 < _FIRST_GROUP:
+    if tag == SPECIFIC_CHARACTER_SET or tag in _ORIGINAL_ATTRIBUTES or tag >> 16 < _FIRST_GROUP:
         return f"{keyword} tells of the data set itself: no rule changes it"
     if tag in _IMAGE_PIXEL or tag >> 16 >= _FIRST_PIXEL_GROUP:
         return f"{keyword} is pixel data, or says how they are read: no rule changes that"

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from dicomnode.dicom.tags import MODALITY
 from dicomnode.errors import ConfigurationError
 from dicomnode.qa.language.compiling import compile_rule
 from dicomnode.qa.language.contradictions import contradictions
@@ -21,7 +22,7 @@ from dicomnode.qa.rule import Rule, Subject
 from dicomnode.qa.settings import RuleSeverity
 from dicomnode.settings.document import Document
 
-STATION_NAME, MODEL_NAME, DEVICE_SERIAL_NUMBER, MODALITY = 0x00081010, 0x00081090, 0x00181000, 0x00080060
+STATION_NAME, MODEL_NAME, DEVICE_SERIAL_NUMBER = 0x00081010, 0x00081090, 0x00181000
 
 Facts = tuple[str, ...]
 """What profiles know of an instance, as far as any profile asks; the same facts mean the same rules."""

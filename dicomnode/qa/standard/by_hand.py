@@ -9,12 +9,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dicomnode.dicom.tags import PER_FRAME_GROUPS
+from dicomnode.dicom.tags import (
+    DOUBLE_FLOAT_PIXEL_DATA,
+    FLOAT_PIXEL_DATA,
+    NUMBER_OF_FRAMES,
+    PER_FRAME_GROUPS,
+    PIXEL_DATA,
+    SOP_CLASS_UID,
+)
 from dicomnode.qa.standard.sources import Condition, Group, Values
 
 _IMAGE_POSITION, _IMAGE_ORIENTATION, _PATIENT_ORIENTATION = 0x00200032, 0x00200037, 0x00200020
-_SOP_CLASS_UID, _NUMBER_OF_FRAMES, _PIXEL_PRESENTATION = 0x00080016, 0x00280008, 0x00089205
-_PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
+_PIXEL_PRESENTATION: Final = 0x00089205
 _GRAPHIC_ANNOTATIONS, _GLOBAL_CROP, _POSITIONER_MOTION = 0x00700001, 0x0070120B, 0x00181500
 _PALETTE_UID, _RED_PALETTE = 0x00281199, 0x00281101
 _FRAME_INCREMENT_POINTER: Final = 0x00280009
@@ -59,14 +65,14 @@ _COLORED: Final = _equals(_PIXEL_PRESENTATION, "COLOR")
 MODULES: Final[dict[tuple[str, str], Condition]] = {
     ("secondary-capture-image", "frame-of-reference"): _POSITIONED,
     ("segmentation", "frame-of-reference"): _in_no_group(_DERIVATION_IMAGE),
-    ("rt-dose", "general-image"): _there(_PIXEL_DATA),  # grid-based doses are those with pixels
-    ("rt-dose", "image-plane"): _there(_PIXEL_DATA),
-    ("rt-dose", "image-pixel"): _there(_PIXEL_DATA),
-    ("rt-dose", "multi-frame"): [">", _NUMBER_OF_FRAMES, 0, ["1"]],
-    ("rt-image", "multi-frame"): [">", _NUMBER_OF_FRAMES, 0, ["1"]],
-    ("parametric-map", "image-pixel"): _there(_PIXEL_DATA),
-    ("parametric-map", "floating-point-image-pixel"): _there(_FLOAT_PIXEL_DATA),
-    ("parametric-map", "double-floating-point-image-pixel"): _there(_DOUBLE_FLOAT_PIXEL_DATA),
+    ("rt-dose", "general-image"): _there(PIXEL_DATA),  # grid-based doses are those with pixels
+    ("rt-dose", "image-plane"): _there(PIXEL_DATA),
+    ("rt-dose", "image-pixel"): _there(PIXEL_DATA),
+    ("rt-dose", "multi-frame"): [">", NUMBER_OF_FRAMES, 0, ["1"]],
+    ("rt-image", "multi-frame"): [">", NUMBER_OF_FRAMES, 0, ["1"]],
+    ("parametric-map", "image-pixel"): _there(PIXEL_DATA),
+    ("parametric-map", "floating-point-image-pixel"): _there(FLOAT_PIXEL_DATA),
+    ("parametric-map", "double-floating-point-image-pixel"): _there(DOUBLE_FLOAT_PIXEL_DATA),
     ("parametric-map", "palette-color-lookup-table"): [
         "and",
         _equals(_PIXEL_PRESENTATION, "COLOR_RANGE"),
@@ -90,7 +96,7 @@ MODULES: Final[dict[tuple[str, str], Condition]] = {
 """By IOD and module: when a conditional module is required."""
 
 ATTRIBUTES: Final[dict[tuple[str, int], Condition]] = {
-    ("C.8.7.5", _POSITIONER_MOTION): [">", _NUMBER_OF_FRAMES, 0, ["1"]],
+    ("C.8.7.5", _POSITIONER_MOTION): [">", NUMBER_OF_FRAMES, 0, ["1"]],
     **{("C.8.4.8", vector): ["=>", _FRAME_INCREMENT_POINTER, 0, [str(vector)]] for vector in _NM_VECTORS},
 }
 """By section and tag."""
@@ -299,7 +305,7 @@ def attributes(sop_classes: dict[str, str]) -> dict[tuple[str, int], Condition]:
         "and",
         _absent(_IMAGE_ORIENTATION),
         _absent(_IMAGE_POSITION),
-        _equals(_SOP_CLASS_UID, *named),
+        _equals(SOP_CLASS_UID, *named),
     ]
     return {**ATTRIBUTES, ("C.7.6.1", _PATIENT_ORIENTATION): lies_nowhere}
 

@@ -8,13 +8,32 @@ from typing import Final
 
 from dicomnode.dicom.scan import ScannedDataset
 from dicomnode.dicom.sop_class import is_image_storage
+from dicomnode.dicom.tags import (
+    ACCESSION_NUMBER,
+    COLUMNS,
+    FRAME_OF_REFERENCE_UID,
+    INSTANCE_NUMBER,
+    ISSUER_OF_PATIENT_ID,
+    LATERALITY,
+    MODALITY,
+    NUMBER_OF_FRAMES,
+    PATIENT_BIRTH_DATE,
+    PATIENT_ID,
+    PATIENT_NAME,
+    PATIENT_SEX,
+    REFERRING_PHYSICIAN_NAME,
+    ROWS,
+    SERIES_INSTANCE_UID,
+    SERIES_NUMBER,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
+    STUDY_DATE,
+    STUDY_ID,
+)
 
-PATIENT: Final = (0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040)
-"""Patient's Name, Patient ID, Issuer of Patient ID, Patient's Birth Date, Patient's Sex."""
-STUDY: Final = (0x00080020, 0x00080050, 0x00200010, 0x00080090)
-"""Study Date, Accession Number, Study ID, Referring Physician's Name."""
-SERIES: Final = (0x00080060, 0x00200011, 0x00200060)
-"""Modality, Series Number, Laterality."""
+PATIENT: Final = (PATIENT_NAME, PATIENT_ID, ISSUER_OF_PATIENT_ID, PATIENT_BIRTH_DATE, PATIENT_SEX)
+STUDY: Final = (STUDY_DATE, ACCESSION_NUMBER, STUDY_ID, REFERRING_PHYSICIAN_NAME)
+SERIES: Final = (MODALITY, SERIES_NUMBER, LATERALITY)
 TELLING_APART: Final = (
     0x00080008,  # Image Type
     0x00180086,  # Echo Number(s)
@@ -26,10 +45,8 @@ TELLING_APART: Final = (
     0x00080032,  # Acquisition Time
 )
 """What images at the same place are told apart by: volumes of another echo, phase, weighting or moment."""
-FRAME_OF_REFERENCE_UID, INSTANCE_NUMBER = 0x00200052, 0x00200013
 POSITION, ORIENTATION = 0x00200032, 0x00200037
-_SOP_CLASS_UID, _SOP_INSTANCE_UID, _SERIES_INSTANCE_UID = 0x00080016, 0x00080018, 0x0020000E
-_IMAGE_TYPE, _FRAMES, _ROWS, _COLUMNS = 0x00080008, 0x00280008, 0x00280010, 0x00280011
+_IMAGE_TYPE: Final = 0x00080008
 _LONGEST_BYTES: Final = 1024
 _COORDINATES, _DIRECTIONS = 3, 6
 _FARTHEST_MM: Final = 1e6
@@ -75,11 +92,11 @@ class Header:
 
 def header_of(dataset: ScannedDataset) -> Header:
     """What is read of an instance."""
-    sop_class_uid = dataset.uid(_SOP_CLASS_UID) or ""
+    sop_class_uid = dataset.uid(SOP_CLASS_UID) or ""
     return Header(
         sop_class_uid=sop_class_uid,
-        sop_instance_uid=dataset.uid(_SOP_INSTANCE_UID) or "",
-        series_instance_uid=dataset.uid(_SERIES_INSTANCE_UID) or "",
+        sop_instance_uid=dataset.uid(SOP_INSTANCE_UID) or "",
+        series_instance_uid=dataset.uid(SERIES_INSTANCE_UID) or "",
         patient=_texts(dataset, PATIENT),
         study=_texts(dataset, STUDY),
         series=_texts(dataset, SERIES),
@@ -93,11 +110,11 @@ def header_of(dataset: ScannedDataset) -> Header:
 def _plane(dataset: ScannedDataset) -> Plane | None:
     position = _numbers(dataset, POSITION, _COORDINATES)
     orientation = _numbers(dataset, ORIENTATION, _DIRECTIONS)
-    if position is None or orientation is None or (dataset.integer(_FRAMES) or 1) > 1:
+    if position is None or orientation is None or (dataset.integer(NUMBER_OF_FRAMES) or 1) > 1:
         return None
     if "LOCALIZER" in _text(dataset, _IMAGE_TYPE).upper():
         return None
-    return Plane(position, orientation, (dataset.integer(_ROWS), dataset.integer(_COLUMNS)))
+    return Plane(position, orientation, (dataset.integer(ROWS), dataset.integer(COLUMNS)))
 
 
 def _numbers(dataset: ScannedDataset, tag: int, count: int) -> Vector | None:

@@ -17,16 +17,16 @@ from dicomnode import __version__
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Finding, Severity
 from dicomnode.dicom.query.person_name import is_same_name
-from dicomnode.qa.settings import RuleSeverity
-from dicomnode.qa.studies.header import (
+from dicomnode.dicom.tags import (
     FRAME_OF_REFERENCE_UID,
     INSTANCE_NUMBER,
-    PATIENT,
-    POSITION,
-    SERIES,
-    STUDY,
-    Header,
+    PATIENT_BIRTH_DATE,
+    PATIENT_NAME,
+    REFERRING_PHYSICIAN_NAME,
+    STUDY_DATE,
 )
+from dicomnode.qa.settings import RuleSeverity
+from dicomnode.qa.studies.header import PATIENT, POSITION, SERIES, STUDY, Header
 from dicomnode.qa.studies.slices import Stacks, look_at
 
 _SHOWN_GAPS: Final = 3
@@ -242,10 +242,10 @@ def _is_same_day(one: str, other: str) -> bool:
 
 
 _SAME: Final[Mapping[int, Callable[[str, str], bool]]] = {
-    0x00100010: is_same_name,
-    0x00080090: is_same_name,
-    0x00080020: _is_same_day,
-    0x00100030: _is_same_day,
+    PATIENT_NAME: is_same_name,
+    REFERRING_PHYSICIAN_NAME: is_same_name,
+    STUDY_DATE: _is_same_day,
+    PATIENT_BIRTH_DATE: _is_same_day,
 }
 """Names and days may be written in several ways."""
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
+from dicomnode.dicom.tags import TIMEZONE_OFFSET
 from dicomnode.index import ReceivedRow
 from dicomnode.services.quality.groups import MOST, Key, device_of
 
 _MOMENTS: Final = ((0x00080012, 0x00080013), (0x00080023, 0x00080033))
 """Instance Creation Date and Time; Content Date and Time, where the first are not told."""
-_OFFSET: Final = 0x00080201
 _OLD: Final = timedelta(hours=24)
 """What was made longer ago is an old image that is sent again: it tells nothing of a clock."""
 _FEWEST: Final = 10
@@ -89,7 +89,7 @@ def _made_at(row: ReceivedRow, zone: tzinfo) -> datetime | None:
         moment = row.instance.get(date_tag, "") + row.instance.get(time_tag, "").split(".", 1)[0]
         try:
             made = datetime.strptime(moment, "%Y%m%d%H%M%S")  # noqa: DTZ007 - the zone comes next
-            return made.replace(tzinfo=_zone(row.instance.get(_OFFSET, ""), zone))
+            return made.replace(tzinfo=_zone(row.instance.get(TIMEZONE_OFFSET, ""), zone))
         except ValueError:
             continue
     return None

@@ -12,10 +12,10 @@ from typing import Final
 from pydicom.datadict import keyword_for_tag
 
 from dicomnode.dicom.instance import Severity
+from dicomnode.dicom.tags import SERIES_INSTANCE_UID
 from dicomnode.index import ReceivedRow
 from dicomnode.services.quality.groups import MOST, SOFTWARE, Key, device_of
 
-_SERIES_INSTANCE_UID: Final = 0x0020000E
 _FEWEST: Final = 3
 """Series of each software: fewer may be chance."""
 _ALWAYS, _OFTEN, _NEVER = 0.9, 0.5, 0.1
@@ -62,7 +62,7 @@ class Drifts:
 
     def add(self, row: ReceivedRow) -> None:
         """Take one instance in; the first one of a series speaks for its attributes."""
-        software, series = row.series.get(SOFTWARE, ""), row.series.get(_SERIES_INSTANCE_UID, "")
+        software, series = row.series.get(SOFTWARE, ""), row.series.get(SERIES_INSTANCE_UID, "")
         if not software or not series:
             return
         device = device_of(row)

@@ -18,7 +18,7 @@ import structlog
 
 from dicomnode.dicom.json_form import has_value, hex_name
 from dicomnode.dicom.procedure import WorklistEntry
-from dicomnode.dicom.worklist_attributes import STUDY_INSTANCE_UID
+from dicomnode.dicom.tags import STUDY_INSTANCE_UID
 from dicomnode.errors import WorklistError
 from dicomnode.index import Index
 from dicomnode.index.worklist.files import FollowedFile

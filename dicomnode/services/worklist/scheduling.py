@@ -10,7 +10,7 @@ import structlog
 
 from dicomnode.dicom.json_form import Json, has_value, hex_name
 from dicomnode.dicom.procedure import StepStatus, WorklistEntry, steps_of
-from dicomnode.dicom.worklist_attributes import STUDY_INSTANCE_UID
+from dicomnode.dicom.tags import STUDY_INSTANCE_UID
 from dicomnode.errors import UnknownStepError, WorklistError
 from dicomnode.index import Index, Put, StepKey
 

@@ -15,7 +15,8 @@ from unit.dicom.worklist_entries import entry
 
 from dicomnode.dicom.keyword_form import attributes_of
 from dicomnode.dicom.procedure import WorklistEntry
-from dicomnode.dicom.worklist_attributes import PATIENT_NAME, PROTOCOL_CODE_SEQUENCE
+from dicomnode.dicom.tags import PATIENT_NAME
+from dicomnode.dicom.worklist_attributes import PROTOCOL_CODE_SEQUENCE
 from dicomnode.errors import WorklistError
 from dicomnode.services.worklist.files import dataset_attributes, file_of, read_entries
 
