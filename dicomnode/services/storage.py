@@ -192,7 +192,8 @@ class Storage:
         known = self._index.instances.known(sop_instance_uid)
         if known is not None and self._holds(known, incoming):
             self._index.sync()  # the row that this Success rests on may be younger than the last sync
-            findings = known.findings if known.came_as(incoming.digest) else incoming.verdict.findings
+            came = known.received_digest or known.digest  # its findings are of that
+            findings = known.findings if came == incoming.digest else incoming.verdict.findings
             return Fate.KNOWN, findings, known.location
         return self._held_before(sop_instance_uid, incoming.digest)
 

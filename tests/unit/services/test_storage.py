@@ -16,12 +16,13 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from structlog.testing import capture_logs
 
 from dicomnode.dicom import status
-from dicomnode.dicom.instance import DuplicatePolicy, Finding, Severity, StoreRequest
+from dicomnode.dicom.instance import DuplicatePolicy, Finding, StoreRequest
 from dicomnode.dicom.peer import Sender
 from dicomnode.errors import StorageError
 from dicomnode.files import Files, FilesSettings
 from dicomnode.index import Durability, Index, IndexSettings, Scope
 from dicomnode.qa import QaSettings, Validation
+from dicomnode.qa.settings import RuleSeverity
 from dicomnode.services.storage import ReceptionSettings, Storage
 
 
@@ -99,7 +100,9 @@ def store(storage: Storage, dataset: Dataset, transfer_syntax: str = ExplicitVRL
 
 def test_what_was_accepted_is_answered_as_the_first_time_however_often_it_comes_again(node: Node) -> None:
     instance = ct(PatientID=ABSENT)
-    remarks = node.process(DuplicatePolicy.KEEP_FIRST, Validation(QaSettings(severities={"patient.id": Severity.WARN})))
+    remarks = node.process(
+        DuplicatePolicy.KEEP_FIRST, Validation(QaSettings(severities={"patient.id": RuleSeverity.WARN}))
+    )
     holds_back = node.process(DuplicatePolicy.KEEP_FIRST)  # the rules of a later day
     answers = [store(storage, instance) for storage in (remarks, holds_back, holds_back, holds_back)]
     assert answers == [status.SUCCESS] * 4
