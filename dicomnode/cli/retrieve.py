@@ -211,7 +211,10 @@ def _why_failed(outcome: Outcome, fetching: Fetching | None) -> str:
         return f"interrupted: {counts.remaining} not sent" if counts.remaining else "interrupted"
     if refused and last.status == status.SUCCESS:
         return f"{refused} of what came was not kept, though the peer ended with Success"
-    if not status.is_success(last.status) or counts.failed or refused or last.failed_sop_instance_uids:
+    has_failures = counts.failed or refused or last.failed_sop_instance_uids
+    # 0xB000 says that there were failures or warnings: nobody knows which, unless it is told
+    is_unclear = last.status != status.SUCCESS and not counts.warning
+    if not status.is_success(last.status) or has_failures or is_unclear:
         hint = "; to write into a folder: --get" if last.status == status.MOVE_DESTINATION_UNKNOWN else ""
         return f"ended with {last.told}{hint}"
     has_come = len(fetching.kept) if fetching else counts.completed + counts.warning

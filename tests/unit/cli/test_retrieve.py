@@ -19,7 +19,7 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 from pynetdicom import AE, build_context, evt
 from pynetdicom.dimse_messages import C_STORE_RQ
-from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dimse_primitives import C_MOVE, C_STORE
 from pynetdicom.sop_class import (
     PatientRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelGet,
@@ -126,6 +126,21 @@ def instance(number: int, **changes: Any) -> FileDataset:
 
 def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_failures_or_warnings_that_are_not_counted_are_no_success(tmp_path: Path) -> None:
+    def answer(event: evt.Event) -> Iterator[Any]:
+        response = C_MOVE()
+        response.MessageIDBeingRespondedTo = event.request.MessageID
+        response.AffectedSOPClassUID = event.request.AffectedSOPClassUID
+        response.Status = 0xB000
+        event.assoc.dimse.send_msg(response, event.context.context_id)
+        yield None, None
+
+    with peer(Archive(), handlers=[(evt.EVT_C_MOVE, answer)]) as address:
+        done = retrieve(tmp_path, address, "--study", STUDY, "--to", "WORKSTATION")
+    assert done.exit_code == 1
+    assert "ended with 0xb000" in done.stderr
 
 
 def test_study_comes_into_the_folder_as_it_was_sent(tmp_path: Path) -> None:
