@@ -70,3 +70,28 @@ def test_node_without_room_serves_and_says_that_it_will_refuse(tmp_path: Path) -
         [line] = node.events("data_folder.full")
         assert "out of space" in line["reason"]
         assert node.echoscu().returncode == 0
+
+
+def test_parent_has_one_thread_and_its_children_only_what_they_need(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node", processes={"workers": 2}) as node:
+        node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: node.events("configuration.reloaded"), what="workers that were forked later")
+        wait_for(lambda: len(node.events("worker.left")) == 3, what="those before them to leave")
+        # with another thread, a fork could copy a lock that is held
+        assert "Threads:\t1\n" in Path(f"/proc/{node.process.pid}/status").read_text()
+        assert [command_of(pid) for pid in node.workers()] == ["association-1", "association-2"]
+        [delivery] = node.delivery_workers()
+        first, second = (sockets(pid) for pid in node.workers())
+        assert len(first & second) == 1  # the listener, and nobody's channel
+        assert not sockets(delivery) & (first | second)
+
+
+def command_of(pid: int) -> str:
+    """What `ps -o comm` says."""
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def sockets(pid: int) -> set[str]:
+    """Those that a process has open."""
+    links = (str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir())
+    return {link for link in links if link.startswith("socket:")}
