@@ -120,11 +120,11 @@ class Supervisor:
                 process.listen()
                 if (code := process.exit_code()) is not None:
                     self._bury(process, code)
+            self._kill_stuck()  # before what may take long here: the signs of life that come meanwhile are not read yet
             self._start_due()
             self._go_on_with_start()
             self._go_on_with_reload()
             self._go_on_with_stop()
-            self._kill_stuck()
             self._tell_alive()
         log.info("node.stopped", exit_code=self._exit_code)
         return self._exit_code

@@ -3,7 +3,7 @@
 The parent is a process of its own (``python supervised_node.py FOLDER``), because it owns its process's signals.
 
 In FOLDER: ``port`` is what it listens on, ``in-use`` the associations after a worker ended; ``workers`` says what the workers do:
-``serve``, ``crash``, ``unusable``, ``silent`` (the first hangs once it is ready) or ``stubborn`` (do not leave).
+``serve``, ``slow`` (to be made), ``crash``, ``unusable``, ``silent`` (the first hangs once it is ready) or ``stubborn`` (do not leave).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import structlog
@@ -89,6 +90,8 @@ def main(folder: Path) -> int:
             raise ConfigurationError(folder / "node.yaml", [Problem("limits", "no such key")])
         if kind == "bug":
             raise ZeroDivisionError
+        if kind == "slow":  # a file on a disk that hangs for a while
+            time.sleep(SILENCE_LIMIT_S + 1)
         generation += 1
         return [
             WorkerSpec(f"association-{n}", serve, (folder, kind, generation, table.fd), listeners, (table.fd,))

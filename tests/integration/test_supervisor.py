@@ -237,6 +237,15 @@ def test_sighup_keeps_the_old_workers_when_the_new_configuration_fails(
     assert node.connect().generation == 1
 
 
+def test_reload_that_takes_long_costs_no_worker(start: Callable[..., Node]) -> None:
+    node = start().wait_until_started()
+    (node.folder / "workers").write_text("slow")
+    node.process.send_signal(signal.SIGHUP)
+    node.wait_for_event("configuration.reloaded")
+    assert not node.events("worker.stuck")
+    assert node.connect().generation == 2
+
+
 def test_reload_is_refused_while_too_many_old_workers_drain(start: Callable[..., Node]) -> None:
     node = start().wait_until_started()
     connections = []
