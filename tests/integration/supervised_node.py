@@ -3,7 +3,8 @@
 The parent is a process of its own (``python supervised_node.py FOLDER``), because it owns its process's signals.
 
 In FOLDER: ``port`` is what it listens on, ``in-use`` the associations after a worker ended; ``workers`` says what the workers do:
-``serve``, ``slow`` (to be made), ``crash``, ``unusable``, ``silent`` (the first hangs once it is ready) or ``stubborn`` (do not leave).
+``serve``, ``slow`` (to make), ``crash``, ``unusable``, ``silent`` (the first hangs once it is ready)
+or ``stubborn`` (do not leave).
 """
 
 from __future__ import annotations
