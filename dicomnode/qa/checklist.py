@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from dicomnode.dicom.scan import Element
 from dicomnode.dicom.tags import LATERALITY
-from dicomnode.qa.conditions import READS_EMPTINESS, READS_VALUES, Met, compiled, tags_read
+from dicomnode.qa.conditions import READS_EMPTINESS, READS_THE_TOP, READS_VALUES, Met, compiled, tags_read
 from dicomnode.qa.standard import Attribute, Condition, EnumeratedValues, Iod, Node, tables
 
 TYPE_1: Final = "iod.type1"
@@ -59,6 +59,7 @@ class Plan:
         sequences: that are there, and of whose items something is known.
         values: the attributes whose values decide about conditional, filled and enumerated ones.
         emptiness: the attributes that are there, and of which it decides whether they say anything.
+        top: the attributes of which it decides whether the data set has them.
         modules: places of modules that are not there, and when they have to be.
     """
 
@@ -69,6 +70,7 @@ class Plan:
     sequences: tuple[tuple[int, ItemChecklist, str], ...]
     values: tuple[int, ...]
     emptiness: tuple[int, ...]
+    top: tuple[int, ...]
     modules: tuple[tuple[Met, int], ...] = ()
 
 
@@ -184,6 +186,7 @@ def _plan(attributes: Iterable[tuple[Attribute, str]], tags: Tags, modules: tupl
         tuple((tag, inner, section) for (tag, inner), section in sequences.items()),
         tuple(sorted({tag for tag, _ in enumerated} | _tags_read(conditions, READS_VALUES))),
         tuple(sorted(({tag for tag, _ in filled} | _tags_read(conditions, READS_EMPTINESS)) & tags.keys())),
+        tuple(sorted(_tags_read(conditions, READS_THE_TOP))),
         modules,
     )
 

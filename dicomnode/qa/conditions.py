@@ -20,6 +20,8 @@ Met = Callable[[ScannedDataset, Item], bool]
 
 READS_VALUES: Final = frozenset({"=", "!=", ">", "=>"})
 """Operators that look at what an attribute says, in the item or, where that does not have it, in the data set."""
+READS_THE_TOP: Final = frozenset({"t+"})
+"""Operators that look at whether the data set has an attribute, wherever the item is."""
 READS_EMPTINESS: Final = frozenset({"++"})
 """Operators that look at whether an attribute of the item says something; all others look at nothing but the item's tags."""
 
@@ -116,6 +118,10 @@ def _is_absent(tag: int, _: int, __: tuple[bytes, ...]) -> Met:
     return lambda _, item: tag not in item.elements
 
 
+def _is_at_the_top(tag: int, _: int, __: tuple[bytes, ...]) -> Met:
+    return lambda dataset, _: tag in dataset.elements
+
+
 def _says_something(tag: int, _: int, __: tuple[bytes, ...]) -> Met:
     return lambda _, item: tag in item.elements and item.elements[tag][2] != 0
 
@@ -199,6 +205,7 @@ def _functional_groups(dataset: ScannedDataset) -> Sequence[Item]:
 _OPERATORS: Final[Mapping[str, Callable[[int, int, tuple[bytes, ...]], Met]]] = {
     "+": _is_there,
     "-": _is_absent,
+    "t+": _is_at_the_top,
     "++": _says_something,
     "=": _equals,
     "!=": _differs,

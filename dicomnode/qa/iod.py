@@ -159,6 +159,8 @@ def _said(dataset: ScannedDataset, item: Item, plan: Plan) -> tuple[object, ...]
     elements, above, data = item.elements, dataset.elements, dataset.data
     said: list[object] = [plan, dataset.big_endian]
     said += [tag for tag in plan.emptiness if not elements[tag][2]]
+    if plan.top:
+        said += [tag in above for tag in plan.top]
     for tag in plan.values:
         element = elements.get(tag) or above.get(tag)
         if element is None:

