@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from factories import series
-from running_node import RunningNode, free_port
+from running_node import RunningNode, free_port, wait_for
 
 
 @pytest.mark.parametrize("is_same", [True, False], ids=["same association", "new association"])
@@ -23,7 +23,8 @@ def test_says_what_the_other_node_vouches_for(tmp_path: Path, is_same: bool) -> 
         done = one.cli("commit", "other", *files[:2])
         assert done.returncode == 0, done.stderr
         assert "2 committed, 0 not" in done.stdout
-        assert other.events("commitment.reported", association="same" if is_same else "new")
+        over = "same" if is_same else "new"
+        wait_for(lambda: other.events("commitment.reported", association=over), what="the line of the report")
         if is_same:
             (cut := tmp_path / "cut.dcm").write_bytes(files[2].read_bytes()[:140])
             beside = one.cli("commit", "other", *files[:2], cut)

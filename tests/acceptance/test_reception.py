@@ -276,6 +276,7 @@ def test_strict_node_knows_its_peers(tmp_path: Path) -> None:
         assert node.storescu(file, options=("-aet", "VIEWER")) == [0x0124]
         for stranger in ("CT9", "ct1", "NOBODY"):
             assert node.storescu(file, options=("-aet", stranger)) == []
+        wait_for(lambda: len(node.events("association.rejected")) == 3, what="the lines of the three strangers")
         reasons = [line["reason"] for line in node.events("association.rejected")]
         assert any("address" in reason for reason in reasons)
         assert any("case" in reason for reason in reasons)
