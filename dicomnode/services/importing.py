@@ -27,7 +27,7 @@ from dicomnode.errors import DatasetError, StorageError, UnknownInstanceError
 from dicomnode.files import FileInPlace, Files, is_in_place
 from dicomnode.index import Index
 from dicomnode.services.candidates import Candidate
-from dicomnode.services.instance_files import opened, recognised, request_for
+from dicomnode.services.instance_files import mapped, opened, recognised, request_for
 from dicomnode.services.intake import Fate, Intake
 from dicomnode.services.storage import Storage
 
@@ -268,7 +268,7 @@ class Importer:
     def _request(self, path: Path, meta: FileMeta) -> StoreRequest:
         return request_for(
             meta,
-            lambda: scan(path.read_bytes()[meta.dataset_offset :], meta.transfer_syntax_uid),
+            lambda: scan(memoryview(mapped(path))[meta.dataset_offset :], meta.transfer_syntax_uid),
             calling_ae_title=self._calling,
             unknown_source=UNKNOWN_SOURCE,
             called_ae_title=self._called,
