@@ -65,7 +65,10 @@ def commit(
         with interruptible() as is_interrupted:
             own = committing.commit(references, timeout_s=timeout_s, is_running=is_running, is_cancelled=is_interrupted)
     if own.failures is None:
-        raise Failed(f"no report within {timeout_s:g} s on transaction {own.request.transaction_uid}")
+        raise Failed(
+            f"no report within {timeout_s:g} s on transaction {own.request.transaction_uid}: "
+            f"does {peer} know {caller.calling_ae_title}, and where it listens?"
+        )
     for reference in references:
         _tell(reference, own.failures.get(reference.sop_instance_uid), as_json=as_json)
     if not as_json:

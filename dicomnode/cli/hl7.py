@@ -27,7 +27,13 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON 
 
 @click.group()
 def hl7() -> None:
-    """Try HL7 messages, and see what became of those that came."""
+    """Try HL7 messages, and see what became of those that came.
+
+    \b
+    dicomnode hl7 check order.hl7
+    dicomnode hl7 send order.hl7 --to localhost:2575
+    dicomnode hl7 list --limit 20
+    """
 
 
 @hl7.command()

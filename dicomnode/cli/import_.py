@@ -28,13 +28,9 @@ MOST_SHOWN = 1000
 
 @click.command("import")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "--copy", "mode", flag_value=Mode.COPY, type=Mode, default=Mode.COPY, help="Leave the files.  [the default]"
-)
-@click.option("--move", "mode", flag_value=Mode.MOVE, type=Mode, help="Remove each file once it is kept.")
-@click.option(
-    "--in-place", "mode", flag_value=Mode.IN_PLACE, type=Mode, help="Do not copy: index each file where it is."
-)
+@click.option("--copy", is_flag=True, help="Leave the files.  [the default]")
+@click.option("--move", is_flag=True, help="Remove each file once it is kept.")
+@click.option("--in-place", is_flag=True, help="Do not copy: index each file where it is.")
 @peers.sender_option("IMPORT")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @click.option("--report", metavar="FILE", type=click.File("w", lazy=False), help="Write these objects to FILE, too.")
@@ -42,7 +38,9 @@ MOST_SHOWN = 1000
 def import_(
     *,
     paths: tuple[Path, ...],
-    mode: Mode,
+    copy: bool,
+    move: bool,
+    in_place: bool,
     as_ae: str | None,
     as_json: bool,
     report: IO[str] | None,
@@ -57,6 +55,9 @@ def import_(
     dicomnode import /mnt/cd
     dicomnode import /mnt/old-archive --in-place --report import.jsonl
     """
+    if copy + move + in_place > 1:
+        raise click.UsageError("name one of --copy, --move and --in-place")
+    mode = Mode.MOVE if move else Mode.IN_PLACE if in_place else Mode.COPY
     config = configuration.read(config_path)
     own = config.data.resolve()
     if inside := next((path for path in paths if path.resolve().is_relative_to(own)), None):

@@ -22,7 +22,12 @@ _STATUSES = {status.lower().replace(" ", "-"): status for status in PerformedSta
 
 @click.group()
 def mpps() -> None:
-    """List and show the procedure steps that modalities have performed, or perform now."""
+    """List and show the procedure steps that modalities have performed, or perform now.
+
+    \b
+    dicomnode mpps list --status in-progress
+    dicomnode mpps show 1.2.840.1.2
+    """
 
 
 @mpps.command("list")

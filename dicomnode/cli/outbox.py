@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from dicomnode.cli import configuration, table
+from dicomnode.cli.reason import reason_option
 from dicomnode.errors import DicomNodeError
 from dicomnode.index import DebtState, OutboxEntry
 
@@ -89,7 +90,7 @@ def retry(ids: tuple[int, ...], *, config_path: Path | None) -> None:
 
 @outbox.command()
 @ids
-@click.option("--reason", metavar="TEXT", required=True, help="Why; it is recorded with your name.")
+@reason_option
 @configuration.option
 def drop(ids: tuple[int, ...], *, reason: str, config_path: Path | None) -> None:
     """Decide against entries: they are never delivered. A record stays for a while (list --dropped).

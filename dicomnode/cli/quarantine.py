@@ -11,6 +11,7 @@ import click
 
 from dicomnode.cli import configuration, findings, held, keys, table
 from dicomnode.cli.quarantine_view import diff, show
+from dicomnode.cli.reason import reason_option
 from dicomnode.errors import DicomNodeError, NotReleasableError
 from dicomnode.index import QuarantineEntry
 
@@ -20,7 +21,6 @@ under_study_patient = click.option(
     is_flag=True,
     help="Also when its study is another patient's: it is found as his from then on.",
 )
-reason = click.option("--reason", metavar="TEXT", required=True, help="Why; it is recorded with your name.")
 
 
 @click.group()
@@ -64,7 +64,7 @@ def list_(*, as_json: bool, config_path: Path | None) -> None:
 @click.argument("entry", metavar="ID", type=int)
 @click.argument("assignments", metavar="[TAG=VALUE]...", nargs=-1)
 @click.option("--remove", metavar="TAG", multiple=True, help="Take an element away; may be given several times.")
-@reason
+@reason_option
 @click.option("--release", is_flag=True, help="Let it in at once when nothing holds it back any more.")
 @under_study_patient
 @configuration.option
@@ -105,7 +105,7 @@ def edit(
 
 @quarantine.command()
 @ids
-@reason
+@reason_option
 @under_study_patient
 @configuration.option
 def release(ids: tuple[int, ...], *, reason: str, under_study_patient: bool, config_path: Path | None) -> None:
@@ -129,7 +129,7 @@ def release(ids: tuple[int, ...], *, reason: str, under_study_patient: bool, con
 
 @quarantine.command()
 @ids
-@reason
+@reason_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @configuration.option
 def discard(ids: tuple[int, ...], *, reason: str, yes: bool, config_path: Path | None) -> None:

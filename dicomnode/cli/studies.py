@@ -13,6 +13,7 @@ import click
 from dicomnode.cli import configuration, incomplete, table
 from dicomnode.cli.instants import since
 from dicomnode.cli.study import series_table, show_study, study_json
+from dicomnode.errors import UnknownInstanceError
 from dicomnode.index import SeriesRow, StudyFilter, StudyRow
 
 ROWS = 100
@@ -105,7 +106,10 @@ def studies(
         if is_incomplete:
             incomplete.show(islice(index.completeness.incomplete(), limit), as_json=as_json)
         elif series_of:
-            _show_series(index.series(series_of)[:limit], as_json=as_json)
+            series = index.series(series_of)
+            if not series:
+                raise UnknownInstanceError(f"no study {series_of}")
+            _show_series(series[:limit], as_json=as_json)
         elif as_json:
             for row in islice(index.studies(filters), limit):
                 click.echo(json.dumps(study_json(row)))

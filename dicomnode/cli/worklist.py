@@ -36,6 +36,12 @@ def worklist() -> None:
     """Schedule steps, list them, and find out why a scanner's list is empty.
 
     An ENTRY is named by its Scheduled Procedure Step ID, its Accession Number or its Study Instance UID.
+
+    \b
+    dicomnode worklist import today.csv
+    dicomnode worklist list --ae CT1 --from 2026-11-24 --to 2026-11-24
+    dicomnode worklist cancel S1 --reason "not fasted"
+    dicomnode worklist explain --ae CT1
     """
 
 

@@ -14,6 +14,8 @@ from dicomnode.services.quality.groups import COLUMNS, Day, Key
 
 MOST_ROWS: Final = 200
 """Groups in one table, those with most instances held back first."""
+_LEAST_DAYS: Final = 14
+"""A bar as wide as the page is read as anything but a day."""
 _MOST_DAYS: Final = 366
 _WIDTH, _HEIGHT = 900, 140
 _SMALL_WIDTH, _SMALL_HEIGHT = 140, 22
@@ -104,12 +106,12 @@ def _row(by: By, key: Key, group: Group, days: Sequence[date]) -> Iterator[str]:
 
 
 def _days(report: Report) -> list[date]:
-    """The days of the period, from the first on which something came; the last year of many."""
+    """The days of the period, from the first on which something came, or two weeks; the last year of many."""
     known = report.total.days
     if not known:
         return []
     first, last = min(known), max(known)
-    count = min((last - first).days + 1, _MOST_DAYS)
+    count = min(max((last - first).days + 1, _LEAST_DAYS), _MOST_DAYS)
     return [last - timedelta(days=back) for back in range(count - 1, -1, -1)]
 
 

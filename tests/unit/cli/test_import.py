@@ -143,6 +143,8 @@ def test_does_not_prepare_a_folder_that_a_node_has(node_folder: NodeFolder, tmp_
         ("nowhere",),
         (".", "--as-ae", "A TITLE THAT IS TOO LONG"),
         (".", "--report", "nowhere/report"),
+        (".", "--copy", "--move"),
+        (".", "--move", "--in-place"),
     ],
 )
 def test_wrong_usage(node_folder: NodeFolder, arguments: tuple[str, ...]) -> None:

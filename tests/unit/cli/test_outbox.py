@@ -54,6 +54,7 @@ def test_retry_revives_what_was_given_up(owing: NodeFolder) -> None:
 
 def test_drop_needs_a_reason_and_keeps_it(owing: NodeFolder) -> None:
     assert owing.run("outbox", "drop", "1").exit_code == 2
+    assert owing.run("outbox", "drop", "1", "--reason", " ").exit_code == 2
     assert owing.run("outbox", "drop", "1", "--reason", "a test device").exit_code == 0
     assert [entry["id"] for entry in listed(owing)] == [2]
     [dropped] = listed(owing, "--dropped")

@@ -104,7 +104,10 @@ def test_series_of_a_study(filled: NodeFolder) -> None:
     )
     shown = filled.run("studies", "--series", uid).stdout
     assert series["series_instance_uid"] in shown
-    assert "no such study" in filled.run("studies", "--series", "1.9").stdout
+    for form in ((), ("--json",)):
+        unknown = filled.run("studies", "--series", "1.9", *form)
+        assert (unknown.exit_code, unknown.stdout) == (1, "")
+        assert "no study 1.9" in unknown.stderr
 
 
 def test_series_stand_alone(filled: NodeFolder) -> None:
