@@ -9,29 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
+from waiting import wait_for
 
 DCMTK = Path("/usr/bin")
 """By absolute path: pynetdicom installs scripts of the same names into a virtual environment."""
-
-T = TypeVar("T")
-
-
-def wait_for(condition: Callable[[], T], *, what: str, timeout_s: float = 30.0) -> T:
-    """The first true value of ``condition``, asked again and again until ``timeout_s`` has passed."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout_s} s in vain for {what}")
-        time.sleep(0.02)
 
 
 def free_port() -> int:

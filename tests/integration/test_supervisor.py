@@ -11,21 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from waiting import wait_for
 
 HERE = Path(__file__).parent
-T = TypeVar("T")
-
-
-def wait_for(condition: Callable[[], T], *, what: str, timeout_s: float = 20.0) -> T:
-    """The first true value of ``condition``."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain for {what}"
-        time.sleep(0.01)
-    return value
 
 
 def is_alive(pid: int) -> bool:

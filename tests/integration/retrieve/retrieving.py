@@ -25,13 +25,6 @@ PENDING = 0xFF00
 COUNTS = ("Remaining", "Completed", "Failed", "Warning")
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-
-
 @dataclass
 class Responses:
     """What a requester was answered: each response's status and counts, and the final one's Identifier."""

@@ -18,7 +18,6 @@ from integration.retrieve.retrieving import (
     events,
     read,
     study_identifier,
-    wait_for,
 )
 from pydicom import Dataset
 from pydicom.uid import (
@@ -31,6 +30,7 @@ from pydicom.uid import (
 )
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
+from waiting import wait_for
 
 SUCCESS, SOME_FAILED, ALL_FAILED, CANCEL = 0x0000, 0xB000, 0xA702, 0xFE00
 

@@ -18,9 +18,9 @@ from integration.retrieve.retrieving import (
     move,
     read,
     study_identifier,
-    wait_for,
 )
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage, RLELossless
+from waiting import wait_for
 
 SUCCESS, SOME_FAILED, ALL_FAILED, CANCEL = 0x0000, 0xB000, 0xA702, 0xFE00
 

@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 import pytest
 from factories import ct
+from integration.upper_layer.stock_peer import FIND, MOVE, associate, identifier
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
-from pynetdicom import AE
-from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_FIND
 from pynetdicom.dsutils import encode
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     PatientRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
 from raw_peer import A_ASSOCIATE_AC, COMMAND, LAST, P_DATA_TF, RawPeer, command, pdu, pdv
+from waiting import wait_for
 
 from dicomnode.dicom.sub_operations import SubOperations
 from dicomnode.upper_layer.faults import Gone
 from dicomnode.upper_layer.operations import Exchange, FinalAnswer, IdentifierKind, IdentifierRequest
-
-FIND = StudyRootQueryRetrieveInformationModelFind
-MOVE = StudyRootQueryRetrieveInformationModelMove
-
-
-def associate(port: int, *abstract_syntaxes: str, **options: Any) -> Association:
-    """An association with the node."""
-    ae = AE("PEER")
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
-    for uid in abstract_syntaxes or (FIND,):
-        ae.add_requested_context(uid, ExplicitVRLittleEndian)
-    association = ae.associate("127.0.0.1", port, **options)
-    assert association.is_established
-    return association
-
-
-def wait_for(condition: Callable[[], object], timeout_s: float = 10) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-
-
-def identifier(**keys: str) -> Dataset:
-    dataset = Dataset()
-    for keyword, value in ({"QueryRetrieveLevel": "STUDY"} | keys).items():
-        setattr(dataset, keyword, value)
-    return dataset
 
 
 def encoded(dataset: Dataset) -> bytes:

@@ -13,15 +13,11 @@ from typing import Any
 
 import pytest
 from factories import ct
+from integration.upper_layer.stock_peer import COMMITMENT, FIND, GET, MOVE, MPPS
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
-    ModalityPerformedProcedureStep,
-    StorageCommitmentPushModel,
-    StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelGet,
-    StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
 
@@ -30,11 +26,6 @@ from dicomnode.upper_layer import UpperLayerSettings
 from dicomnode.upper_layer.operations import NormalizedAnswer, NormalizedRequest
 from dicomnode.upper_layer.requestor import Deadlines, RequestedAssociation, associate
 
-FIND = StudyRootQueryRetrieveInformationModelFind
-GET = StudyRootQueryRetrieveInformationModelGet
-MOVE = StudyRootQueryRetrieveInformationModelMove
-MPPS = ModalityPerformedProcedureStep
-COMMITMENT = StorageCommitmentPushModel
 PATIENT = Deadlines(10, 10, 10)
 HASTY = Deadlines(0.5, 0.5, 0.5)
 SOON_S = 5.0

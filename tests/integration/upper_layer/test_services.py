@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from factories import ct
+from integration.upper_layer.stock_peer import COMMITMENT, MPPS, associate, identifier
 from pydicom import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, build_context, build_role, evt
-from pynetdicom.association import Association
 from pynetdicom.dsutils import encode
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation,
@@ -21,47 +19,13 @@ from pynetdicom.pdu_primitives import (
     UserIdentityNegotiation,
 )
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
-    ModalityPerformedProcedureStep,
-    StorageCommitmentPushModel,
-    StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelGet,
-    StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+from waiting import wait_for
 
 from dicomnode.upper_layer.operations import NormalizedAnswer, NormalizedRequest, Reporter
 
-FIND = StudyRootQueryRetrieveInformationModelFind
-GET = StudyRootQueryRetrieveInformationModelGet
-MOVE = StudyRootQueryRetrieveInformationModelMove
-MPPS = ModalityPerformedProcedureStep
-COMMITMENT = StorageCommitmentPushModel
 INSTANCE = "1.2.840.10008.1.20.1.1"
-
-
-def associate(port: int, *abstract_syntaxes: str, **options: Any) -> Association:
-    """An association with the node."""
-    ae = AE("PEER")
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
-    for uid in abstract_syntaxes:
-        ae.add_requested_context(uid, ExplicitVRLittleEndian)
-    association = ae.associate("127.0.0.1", port, **options)
-    assert association.is_established
-    return association
-
-
-def wait_for(condition: Callable[[], object], timeout_s: float = 10) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-
-
-def identifier(**keys: str) -> Dataset:
-    dataset = Dataset()
-    for keyword, value in ({"QueryRetrieveLevel": "STUDY"} | keys).items():
-        setattr(dataset, keyword, value)
-    return dataset
 
 
 # -- the hot messages ------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,6 @@ from dicomnode.hl7.feed import Feed
 from dicomnode.hl7.mapping import load_mapping
 from dicomnode.hl7.settings import Hl7Settings
 from dicomnode.index import Durability, Index, IndexSettings, OnConflict
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    index = Index(tmp_path, IndexSettings(), durability=Durability.FAST)
-    index.prepare()
-    yield index
-    index.close()
 
 
 def feed(index: Index, **settings: Any) -> Feed:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC
-from pathlib import Path
 
 import pytest
 from unit.hl7.messages import OBR, ORC, PID, PV1, message
@@ -12,19 +10,11 @@ from unit.hl7.messages import OBR, ORC, PID, PV1, message
 from dicomnode.hl7.feed import Feed
 from dicomnode.hl7.mapping import load_mapping
 from dicomnode.hl7.settings import Hl7Settings
-from dicomnode.index import Durability, Index, IndexSettings, ListedEntry, WorklistFilter
+from dicomnode.index import Index, ListedEntry, WorklistFilter
 from dicomnode.settings.yaml_text import parse_yaml
 
 SITE = "step: {ScheduledStationAETitle: {from: [IPC-9, OBR-24], values: {CT: CT1, MR: 'MR1\\MR2'}}}"
 ZDS = "ZDS|1.2.3^RIS^Application^DICOM"
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    index = Index(tmp_path, IndexSettings(), durability=Durability.FAST)
-    index.prepare()
-    yield index
-    index.close()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from unit.conftest import OpenIndex
 from unit.dicom.worklist_entries import entry
-from unit.index.conftest import OpenIndex
 from unit.index.received import (
     ACCESSION_NUMBER,
     INSTANCE_NUMBER,

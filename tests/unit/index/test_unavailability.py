@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from unit.index.conftest import OpenIndex
+from unit.conftest import OpenIndex
 from unit.index.received import PATIENT_NAME, received
 
 from dicomnode.errors import IndexUnavailableError

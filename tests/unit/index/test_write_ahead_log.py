@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from unit.index.conftest import OpenIndex
+from unit.conftest import OpenIndex
 from unit.index.received import PATIENT_NAME, received
 
 from dicomnode.index import Durability, Index, OnConflict, StudyFilter

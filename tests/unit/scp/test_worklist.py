@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from pydicom import Dataset
+from unit.conftest import OpenIndex
 from unit.dicom.worklist_entries import entry
 from unit.scp.worklist_client import ask, keys
 
 from dicomnode.dicom.peer import OwnEntries, PeerSettings, Permission
 from dicomnode.dicom.procedure import StepStatus
 from dicomnode.dicom.worklist_attributes import STEP
-from dicomnode.index import Durability, Index, IndexSettings, StepKey
+from dicomnode.index import Index, StepKey
 
 SUCCESS, PENDING, UNSUPPORTED = 0x0000, 0xFF00, 0xFF01
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    opened = Index(tmp_path, IndexSettings(lock_timeout_s=0.2), durability=Durability.FAST)
-    opened.prepare()
-    yield opened
-    opened.close()
+def index(open_index: OpenIndex) -> Index:
+    return open_index(lock_timeout_s=0.2)
 
 
 @pytest.fixture

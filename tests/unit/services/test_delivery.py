@@ -6,7 +6,7 @@ import select
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,6 @@ from dicomnode.services.delivery import Delivery, DeliverySettings, Handler, Per
 
 SETTINGS = DeliverySettings(first_retry_s=0.02, longest_retry_s=0.05, parallel_destinations=4)
 NEVER_AGAIN = DeliverySettings(first_retry_s=1000, longest_retry_s=1000, parallel_destinations=4)
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    opened = Index(tmp_path, IndexSettings(), durability=Durability.FAST)
-    opened.prepare()
-    yield opened
-    opened.close()
 
 
 def run(delivery: Delivery, until: Callable[[], object], timeout_s: float = 20.0) -> None:

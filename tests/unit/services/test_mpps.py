@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,14 +35,6 @@ from dicomnode.services.mpps import MppsSettings, PerformedProcedureSteps
 
 CT1 = Sender("CT1", "DICOMNODE", "127.0.0.1", "ct1")
 IMPLICIT_LE = "1.2.840.10008.1.2"
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    made = Index(tmp_path, IndexSettings(), durability=Durability.FAST)
-    made.prepare()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""An index in a folder of the test's own."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
