@@ -63,8 +63,7 @@ class KnownRequest(A_ASSOCIATE_RQ):
     def __init__(self, agreement: Agreement, fixed: bytes) -> None:
         super().__init__()
         self.protocol_version = version(fixed)
-        self.called_ae_title = fixed[4:20]
-        self.calling_ae_title = fixed[20:36]
+        self.called_ae_title, self.calling_ae_title = titles(fixed)
         self.agreement = agreement
         self._titles = fixed[_TITLES]
 
@@ -145,6 +144,11 @@ class Agreements:
             version = ImplementationVersionNameNotification()
             version.implementation_version_name = self._ae.implementation_version_name
             yield version
+
+
+def titles(fixed: bytes) -> tuple[bytes, bytes]:
+    """The called and the calling AE title, padded with spaces (PS3.8 Table 9-11): some peers pad theirs with NUL."""
+    return fixed[4:20].rstrip(b"\0 ").ljust(16), fixed[20:36].rstrip(b"\0 ").ljust(16)
 
 
 def version(fixed: bytes) -> int:

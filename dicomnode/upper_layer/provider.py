@@ -19,7 +19,7 @@ from pynetdicom.dul import _PDU_TYPES, DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
 from dicomnode.upper_layer import proposals
-from dicomnode.upper_layer.agreements import FIXED_BYTES, KnownRequest, check_items, version
+from dicomnode.upper_layer.agreements import FIXED_BYTES, KnownRequest, check_items, titles, version
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNRECOGNIZED_PDU, Gone, Violation
 
 if TYPE_CHECKING:
@@ -161,8 +161,9 @@ class PulledDUL(DULServiceProvider):
 
 
 def _readable(body: memoryview) -> bytes:
-    """An A-ASSOCIATE-RQ or -AC without the items that their decoder stumbles over because it does not know them."""
-    return bytes(body[:FIXED_BYTES]) + proposals.recognized(bytes(body[FIXED_BYTES:]))
+    """An A-ASSOCIATE-RQ or -AC without what their decoder stumbles over: items that it does not know, titles padded with NUL."""
+    fixed = bytes(body[:FIXED_BYTES])
+    return fixed[:4] + b"".join(titles(fixed)) + fixed[36:] + proposals.recognized(bytes(body[FIXED_BYTES:]))
 
 
 class PulledDIMSE(DIMSEServiceProvider):

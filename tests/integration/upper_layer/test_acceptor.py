@@ -106,7 +106,12 @@ ASYNCHRONOUS_OPERATIONS = struct.pack(">BxHHH", 0x53, 4, 5, 5)
 """What has to be negotiated each time, so that nothing of it is remembered (`dicomnode.upper_layer.agreements`)."""
 
 
-def request(*user_items: bytes, version: int = 1, further_items: bytes = b"") -> bytes:
+def request(
+    *user_items: bytes,
+    version: int = 1,
+    further_items: bytes = b"",
+    titles: bytes = b"NODE".ljust(16) + b"PEER".ljust(16),
+) -> bytes:
     """An A-ASSOCIATE-RQ for Verification."""
 
     def item(kind: int, value: bytes) -> bytes:
@@ -114,7 +119,7 @@ def request(*user_items: bytes, version: int = 1, further_items: bytes = b"") ->
 
     context = b"\1\0\0\0" + item(0x30, b"1.2.840.10008.1.1") + item(0x40, b"1.2.840.10008.1.2.1")
     user = item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3") + b"".join(user_items)
-    body = struct.pack(">Hxx16s16s32x", version, b"NODE".ljust(16), b"PEER".ljust(16))
+    body = struct.pack(">Hxx32s32x", version, titles)
     body += item(0x10, b"1.2.840.10008.3.1.1.1") + item(0x20, context) + item(0x50, user) + further_items
     return pdu(A_ASSOCIATE_RQ, body)
 
@@ -140,6 +145,18 @@ def test_protocol_version_is_told_by_its_first_bit(listen: Any, version: int, an
             assert peer.release() == A_RELEASE_RP
         else:
             assert body[1:] == b"\1\2\2"  # protocol version not supported (PS3.8 Table 9-21)
+
+
+@pytest.mark.parametrize("more", [b"", ASYNCHRONOUS_OPERATIONS], ids=["remembered", "negotiated"])
+def test_title_padded_with_nul_is_the_title(listen: Any, more: bytes) -> None:
+    node = listen()
+    with structlog.testing.capture_logs() as lines, RawPeer(node.port) as peer:
+        peer.send(request(more, titles=b"NODE".ljust(16, b"\0") + b"PEER".ljust(16, b"\0")))
+        assert peer.receive()[0] == A_ASSOCIATE_AC
+        assert peer.release() == A_RELEASE_RP
+        wait_until_empty(node)
+    [line] = [line for line in lines if line["event"] == "association.released"]
+    assert (line["called_ae_title"], line["calling_ae_title"]) == ("NODE", "PEER")
 
 
 def test_user_identity_of_no_known_type_is_the_peers_fault(listen: Any) -> None:

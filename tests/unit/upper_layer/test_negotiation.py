@@ -175,13 +175,17 @@ def agreements() -> Agreements:
 
 def test_titles_are_given_back_as_they_came(agreements: Agreements) -> None:
     asked = body(request([(1, CLASSES[0], [EXPLICIT])]))
-    for titles in (b"NODE".ljust(16) + b"CT1".ljust(16), b"  NODE".ljust(16) + b" CT 2".ljust(16)):
+    for titles in (
+        b"NODE".ljust(16) + b"CT1".ljust(16),
+        b"  NODE".ljust(16) + b" CT 2".ljust(16),
+        b"NODE".ljust(16, b"\0") + b"CT1 ".ljust(16, b"\0"),
+    ):
         known = agreements.request(memoryview(asked[:4] + titles + asked[36:]))
         assert known is not None
         primitive, pdu = known.response()
         assert pdu[10:42] == titles
-        assert (primitive.called_ae_title, primitive.calling_ae_title) == ("NODE", titles[16:].decode().strip())
-        assert known.to_primitive().calling_ae_title == titles[16:].decode().strip()
+        assert (primitive.called_ae_title, primitive.calling_ae_title) == ("NODE", titles[16:].decode().strip(" \0"))
+        assert known.to_primitive().calling_ae_title == titles[16:].decode().strip(" \0")
 
 
 def test_proposals_do_not_mix(agreements: Agreements) -> None:
@@ -219,7 +223,7 @@ def test_extended_negotiation_is_answered_for_what_was_accepted_only(agreements:
     assert [(item.uid, item.app_info) for item in items] == [(CLASSES[0], b"\x01")]
 
 
-@pytest.mark.parametrize("titles", [b" " * 32, b"NODE".ljust(16) + b" " * 16, b"\xff" * 32])
+@pytest.mark.parametrize("titles", [b" " * 32, bytes(32), b"NODE".ljust(16) + b" " * 16, b"\xff" * 32])
 def test_title_that_is_none_is_refused(agreements: Agreements, titles: bytes) -> None:
     asked = body(request([(1, CLASSES[0], [EXPLICIT])]))
     with pytest.raises(ValueError, match=r"title|AE|decode"):
