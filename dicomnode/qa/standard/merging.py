@@ -233,7 +233,8 @@ class Tables:
 
     def _with_condition(self, iod: str, group: Group) -> Group:
         """A conditional functional group with the condition that was written down by hand."""
-        condition = by_hand.GROUP_CONDITIONS.get(group.section)
+        own = by_hand.OWN_GROUP_CONDITIONS.get((iod, group.section))
+        condition = own or by_hand.GROUP_CONDITIONS.get(group.section)
         if condition is None or group.usage != "C":
             return group
         if group.condition and group.section not in by_hand.MISREAD:

@@ -14,6 +14,7 @@ from pydicom.uid import (
     EnhancedMRColorImageStorage,
     EnhancedMRImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
     OphthalmicTomographyImageStorage,
     ParametricMapStorage,
     SegmentationStorage,
@@ -148,6 +149,14 @@ def test_volumes_of_the_eye_lie_somewhere() -> None:
     flat = missing(OphthalmicTomographyImageStorage, groups(), groups())
     volume = missing(OphthalmicTomographyImageStorage, groups(), groups(), OphthalmicVolumetricPropertiesFlag="YES")
     assert volume - flat == {POSITION, ORIENTATION}
+
+
+@pytest.mark.parametrize("there", sorted(GEOMETRY))
+def test_capture_has_all_of_its_geometry_or_nothing(there: str) -> None:
+    capture = MultiFrameTrueColorSecondaryCaptureImageStorage
+    assert missing(capture, groups(there), groups()) == GEOMETRY - {there}
+    assert missing(capture, groups(), groups(there), groups(there)) == GEOMETRY - {there}
+    assert missing(capture, groups(), groups()) == set()
 
 
 def test_color_mr_has_the_groups_of_mr() -> None:

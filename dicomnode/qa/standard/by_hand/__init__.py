@@ -6,7 +6,7 @@ here.
 """
 
 from dicomnode.qa.standard.by_hand.frames import FRAME_CONDITIONS
-from dicomnode.qa.standard.by_hand.groups import GROUP_CONDITIONS, GROUPS, MISREAD, SAME_GROUPS
+from dicomnode.qa.standard.by_hand.groups import GROUP_CONDITIONS, GROUPS, MISREAD, OWN_GROUP_CONDITIONS, SAME_GROUPS
 from dicomnode.qa.standard.by_hand.modules import (
     ATTRIBUTES,
     MODULES,
@@ -23,6 +23,7 @@ __all__ = [
     "GROUP_CONDITIONS",
     "MISREAD",
     "MODULES",
+    "OWN_GROUP_CONDITIONS",
     "SAME_GROUPS",
     "VALUES",
     "WITHOUT_A_PLANE",

