@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import click
 from pydicom._uid_dict import UID_dictionary
 
-from dicomnode.cli import Failed, configuration, find_worklist, keys, peers, table
+from dicomnode.cli import Failed, configuration, find_worklist, keys, listing, peers, table
 from dicomnode.cli.interruption import interruptible
-from dicomnode.cli.studies import ROWS, date
 from dicomnode.dicom.json_model import dataset_json
 from dicomnode.dicom.query.model import UNIQUE_KEYS, Level, Model
 from dicomnode.dicom.scanned import ScannedDataset
@@ -34,8 +32,8 @@ _NUMBERS = frozenset({b"IS", b"US", b"UL"})
 @click.option("--study", metavar="UID", default="", help="Study Instance UID; several joined by backslashes.")
 @click.option("--series", metavar="UID", default="", help="Series Instance UID.")
 @click.option("--modality", metavar="CS", default="", help="CT, MR, US ...; of a study: of any of its series.")
-@click.option("--from", "date_from", metavar="DATE", type=date, help="Study Date, this day or later: 2024-12-31.")
-@click.option("--to", "date_to", metavar="DATE", type=date, help="Study Date, this day or earlier.")
+@listing.day_option("--from", "date_from", "Study Date, this day or later: 2024-12-31.")
+@listing.day_option("--to", "date_to", "Study Date, this day or earlier.")
 @click.option("--description", metavar="TEXT", default="", help="Study or Series Description; * stands for anything.")
 @click.option(
     "--level",
@@ -47,7 +45,7 @@ _NUMBERS = frozenset({b"IS", b"US", b"UL"})
 @click.option("--return", "more_tags", metavar="TAG", multiple=True, help="Show this too: StationName, 0008,1010.")
 @click.option("--relational", is_flag=True, help="Below study level without the UIDs of the levels above.")
 @click.option("--worklist", "of_worklist", is_flag=True, help="What is scheduled there (Modality Worklist).")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help=f"At most so many.  [{ROWS}; with --json: all]")
+@listing.limit_option
 @peers.calling_option
 @peers.timeout_option
 @click.option("--json", "as_json", is_flag=True, help="One DICOM JSON object a line.")
@@ -67,8 +65,8 @@ def find(
     as_json: bool,
     config_path: Path | None,
     series: str,
-    date_from: datetime | None,
-    date_to: datetime | None,
+    date_from: str,
+    date_to: str,
     **filters: str,
 ) -> None:
     """Ask PEER (its name in the configuration, or AET@HOST:PORT) what it has (C-FIND).
@@ -93,7 +91,7 @@ def find(
         columns, asked = _asked(filters, given, returned, level=level, root=root, relational=relational)
     config = configuration.read(config_path)
     called, calling_ae_title = peers.find(peer, config), peers.own_title(calling, config)
-    shown = limit if as_json else limit or ROWS
+    shown = limit if as_json else limit or listing.ROWS
     with interruptible() as is_cancelled:
         caller = Caller(called, calling_ae_title, peers.scu_settings(config, timeout_s), is_cancelled)
         found = query.find(caller, asked, shown + 1 if shown else None)

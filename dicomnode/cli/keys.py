@@ -6,7 +6,6 @@ To give `find` one more option for a key, add its line to ``_FILTERS``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 import click
@@ -144,10 +143,8 @@ def check_hierarchy(level: Level, model: Model, keys: Mapping[int, str]) -> None
             raise click.UsageError(f"at {level.lower()} level exactly one {_OPTIONS[above]} is needed, or --relational")
 
 
-def date_range(date_from: datetime | None, date_to: datetime | None) -> str:
-    """As a key of VR DA has it (PS3.4 Section C.2.2.2.5); empty when neither is given."""
-    first = f"{date_from:%Y%m%d}" if date_from else ""
-    last = f"{date_to:%Y%m%d}" if date_to else ""
+def date_range(first: str, last: str) -> str:
+    """Two days as a key of VR DA has them (PS3.4 Section C.2.2.2.5); empty when both are."""
     return first if first == last else f"{first}-{last}"
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dicomnode.cli import configuration, json_lines, table
-from dicomnode.cli.studies import ROWS, date
+from dicomnode.cli import configuration, json_lines, listing, table
 from dicomnode.dicom.performed_step import PERFORMED_STEP_ID, START_DATE, START_TIME, STATION_AE_TITLE, PerformedStatus
 from dicomnode.dicom.tags import MODALITY, PATIENT_ID
 from dicomnode.index.mpps import RecordedStep, StepChange, StepFilter
@@ -36,8 +34,8 @@ def mpps() -> None:
 @click.option("--modality", metavar="CS", default="", help="Modality: CT, MR, US ...")
 @click.option("--patient-id", metavar="ID", default="", help="Patient ID, exactly.")
 @click.option("--study", metavar="UID", default="", help="Makes instances of this study.")
-@click.option("--from", "date_from", metavar="DATE", type=date, help="Started on this day or later: 2024-12-31.")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help=f"At most so many.  [{ROWS}; with --json: all]")
+@listing.day_option("--from", "date_from", "Started on this day or later: 2024-12-31.")
+@listing.limit_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @configuration.option
 def list_(
@@ -47,7 +45,7 @@ def list_(
     modality: str,
     patient_id: str,
     study: str,
-    date_from: datetime | None,
+    date_from: str,
     limit: int | None,
     as_json: bool,
     config_path: Path | None,
@@ -64,18 +62,16 @@ def list_(
         modality=modality,
         patient_id=patient_id,
         study_instance_uid=study,
-        date_from=f"{date_from:%Y%m%d}" if date_from else "",
+        date_from=date_from,
     )
     with configuration.open_index(configuration.read(config_path)) as index:
         if as_json:
             for one in islice(index.performed_steps.list(filters), limit):
                 click.echo(json.dumps(_summary(one), ensure_ascii=False))
             return
-        rows = list(index.performed_steps.list(filters, limit=(limit or ROWS) + 1))
+        rows = list(index.performed_steps.list(filters, limit=(limit or listing.ROWS) + 1))
     columns = ("Started", "Status", "Station", "Modality", "Patient ID", "Instances", "Changed", "SOP Instance UID")
-    table.show(columns, [_cells(one) for one in rows[: limit or ROWS]], nothing="no step fits")
-    if len(rows) > (limit or ROWS):
-        click.echo(f"and more: --limit shows more than {limit or ROWS}", err=True)
+    listing.show(columns, [_cells(one) for one in rows], limit, nothing="no step fits")
 
 
 @mpps.command()

@@ -10,16 +10,11 @@ from pathlib import Path
 
 import click
 
-from dicomnode.cli import configuration, incomplete, table
+from dicomnode.cli import configuration, incomplete, listing, table
 from dicomnode.cli.instants import since
 from dicomnode.cli.study import series_table, show_study, study_json
 from dicomnode.errors import UnknownInstanceError
 from dicomnode.index import SeriesRow, StudyFilter, StudyRow
-
-ROWS = 100
-"""Studies that a person is shown when nobody says how many."""
-
-date = click.DateTime(["%Y-%m-%d", "%Y%m%d"])
 
 
 @click.command()
@@ -30,8 +25,8 @@ date = click.DateTime(["%Y-%m-%d", "%Y%m%d"])
 @click.option("--accession", metavar="NUMBER", default="", help="Accession Number, exactly.")
 @click.option("--study", metavar="UID", default="", help="Study Instance UID.")
 @click.option("--modality", metavar="CS", default="", help="Has a series of this Modality: CT, MR, US ...")
-@click.option("--from", "date_from", metavar="DATE", type=date, help="Study Date, this day or later: 2024-12-31.")
-@click.option("--to", "date_to", metavar="DATE", type=date, help="Study Date, this day or earlier.")
+@listing.day_option("--from", "date_from", "Study Date, this day or later: 2024-12-31.")
+@listing.day_option("--to", "date_to", "Study Date, this day or earlier.")
 @click.option("--description", metavar="TEXT", default="", help="Study Description; * stands for anything: '*head*'.")
 @click.option("--study-id", metavar="ID", default="", help="Study ID, exactly.")
 @click.option(
@@ -44,7 +39,7 @@ date = click.DateTime(["%Y-%m-%d", "%Y%m%d"])
 @click.option(
     "--incomplete", "is_incomplete", is_flag=True, help="List what is not complete, and what is missing, instead."
 )
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help=f"At most so many.  [{ROWS}; with --json: all]")
+@listing.limit_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @configuration.option
 def studies(
@@ -56,8 +51,8 @@ def studies(
     accession: str,
     study: str,
     modality: str,
-    date_from: datetime | None,
-    date_to: datetime | None,
+    date_from: str,
+    date_to: str,
     description: str,
     study_id: str,
     received_since: datetime | None,
@@ -87,8 +82,8 @@ def studies(
         accession_number=accession,
         study_instance_uid=study,
         modality=modality,
-        date_from=f"{date_from:%Y%m%d}" if date_from else "",
-        date_to=f"{date_to:%Y%m%d}" if date_to else "",
+        date_from=date_from,
+        date_to=date_to,
         description=description,
         study_id=study_id,
         received_since=received_since,
@@ -114,10 +109,10 @@ def studies(
             for row in islice(index.studies(filters), limit):
                 click.echo(json.dumps(study_json(row)))
         else:
-            _show(list(islice(index.studies(filters), (limit or ROWS) + 1)), limit or ROWS)
+            _show(list(islice(index.studies(filters), (limit or listing.ROWS) + 1)), limit)
 
 
-def _show(rows: list[StudyRow], limit: int) -> None:
+def _show(rows: list[StudyRow], limit: int | None) -> None:
     columns = (
         "Date",
         "Patient ID",
@@ -130,9 +125,7 @@ def _show(rows: list[StudyRow], limit: int) -> None:
         "Received",
         "From",
     )
-    table.show(columns, [_cells(row) for row in rows[:limit]], nothing="no study fits")
-    if len(rows) > limit:
-        click.echo(f"and more: --limit shows more than {limit}", err=True)
+    listing.show(columns, [_cells(row) for row in rows], limit, nothing="no study fits")
 
 
 def _show_series(rows: list[SeriesRow], *, as_json: bool) -> None:

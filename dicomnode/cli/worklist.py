@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
 import click
 
-from dicomnode.cli import Failed, configuration, table, worklist_entries, worklist_explanation
-from dicomnode.cli.studies import ROWS, date
+from dicomnode.cli import Failed, configuration, listing, table, worklist_entries, worklist_explanation
 from dicomnode.dicom.keyword_form import attributes_of
 from dicomnode.dicom.procedure import StepStatus
 from dicomnode.dicom.worklist_attributes import PROCEDURE_DESCRIPTION, START_DATE, START_TIME, STEP_DESCRIPTION
@@ -115,8 +113,8 @@ def import_(paths: tuple[Path, ...], *, reason: str, as_json: bool, config_path:
 @click.option("--patient-id", metavar="ID", default="", help="Patient ID, exactly.")
 @click.option("--accession", metavar="NUMBER", default="", help="Accession Number, exactly.")
 @click.option("--study", metavar="UID", default="", help="Study Instance UID.")
-@click.option("--from", "date_from", metavar="DATE", type=date, help="Starts on this day or later: 2024-12-31.")
-@click.option("--to", "date_to", metavar="DATE", type=date, help="Starts on this day or earlier.")
+@listing.day_option("--from", "date_from", "Starts on this day or later: 2024-12-31.")
+@listing.day_option("--to", "date_to", "Starts on this day or earlier.")
 @click.option(
     "--status",
     "statuses",
@@ -125,7 +123,7 @@ def import_(paths: tuple[Path, ...], *, reason: str, as_json: bool, config_path:
     help="Has this status; may be given several times.  [those that are not finished]",
 )
 @click.option("--all", "every", is_flag=True, help="Those that are finished, too.")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help=f"At most so many.  [{ROWS}; with --json: all]")
+@listing.limit_option
 @click.option("--json", "as_json", is_flag=True, help="One DICOM JSON object a line, as `import` reads it.")
 @configuration.option
 def list_(
@@ -135,8 +133,8 @@ def list_(
     patient_id: str,
     accession: str,
     study: str,
-    date_from: datetime | None,
-    date_to: datetime | None,
+    date_from: str,
+    date_to: str,
     statuses: tuple[str, ...],
     every: bool,
     limit: int | None,
@@ -156,8 +154,8 @@ def list_(
         patient_id=patient_id,
         accession_number=accession,
         study_instance_uid=study,
-        date_from=f"{date_from:%Y%m%d}" if date_from else "",
-        date_to=f"{date_to:%Y%m%d}" if date_to else "",
+        date_from=date_from,
+        date_to=date_to,
         statuses=wanted,
     )
     with configuration.open_index(configuration.read(config_path)) as index:
@@ -165,10 +163,8 @@ def list_(
             for one in islice(index.worklist.entries(filters), limit):
                 click.echo(json.dumps(one.entry.dataset(), ensure_ascii=False))
             return
-        rows = list(islice(index.worklist.entries(filters), (limit or ROWS) + 1))
-    _show(rows[: limit or ROWS])
-    if len(rows) > (limit or ROWS):
-        click.echo(f"and more: --limit shows more than {limit or ROWS}", err=True)
+        rows = list(islice(index.worklist.entries(filters), (limit or listing.ROWS) + 1))
+    _show(rows, limit)
 
 
 @worklist.command()
@@ -330,7 +326,7 @@ def _tell_scheduled(one: Scheduled, *, as_json: bool, file: Path | None = None) 
         click.echo(f"{one.outcome}: {table.printable(entry.step_id)} of study {entry.study_instance_uid}")
 
 
-def _show(rows: Sequence[ListedEntry]) -> None:
+def _show(rows: Sequence[ListedEntry], limit: int | None) -> None:
     columns = (
         "Date",
         "Time",
@@ -343,7 +339,7 @@ def _show(rows: Sequence[ListedEntry]) -> None:
         "Step",
         "Status",
     )
-    table.show(columns, [_cells(one) for one in rows], nothing="nothing is scheduled")
+    listing.show(columns, [_cells(one) for one in rows], limit, nothing="nothing is scheduled")
 
 
 def _cells(one: ListedEntry) -> tuple[object, ...]:

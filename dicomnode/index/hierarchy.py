@@ -14,6 +14,7 @@ from peewee import JOIN, SQL, fn
 
 from dicomnode.dicom.instance import Attributes
 from dicomnode.dicom.query.person_name import name_groups
+from dicomnode.dicom.query.temporal import comparable_date
 from dicomnode.dicom.tags import (
     ACCESSION_NUMBER,
     FRAME_OF_REFERENCE_UID,
@@ -382,7 +383,7 @@ def patient_row(level: Level) -> dict[str, object]:
 
 def _study_row(level: Level) -> dict[str, object]:
     row = _row(_STUDY_COLUMNS, level)
-    return row | {"study_date": str(row["study_date"]).replace(".", "")}
+    return row | {"study_date": comparable_date(str(row["study_date"]))}
 
 
 def _series_row(level: Level) -> dict[str, object]:

@@ -15,6 +15,7 @@ from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity
 from dicomnode.dicom.knowledge import Scheduling
 from dicomnode.dicom.query.person_name import is_same_name
+from dicomnode.dicom.query.temporal import is_same_day
 from dicomnode.dicom.tags import (
     ACCESSION_NUMBER,
     FRAME_OF_REFERENCE_UID,
@@ -55,13 +56,8 @@ def _same_number(one: str, other: str) -> bool:
     return one.lstrip("0+") == other.lstrip("0+")
 
 
-def _same_day(one: str, other: str) -> bool:
-    """A DA may have the old form with dots (PS3.5 Section 6.2)."""
-    return one.replace(".", "") == other.replace(".", "")
-
-
 _STUDY: Final[Mapping[int, _Same]] = {
-    STUDY_DATE: _same_day,
+    STUDY_DATE: is_same_day,
     ACCESSION_NUMBER: _same_text,
     STUDY_ID: _same_text,
     REFERRING_PHYSICIAN_NAME: is_same_name,
@@ -89,7 +85,7 @@ def other_name(subject: Subject) -> tuple[Hit, ...]:
 
 def other_birth_date(subject: Subject) -> tuple[Hit, ...]:
     """Patient's Birth Date is not that of the patient with this Patient ID."""
-    return _of_patient(subject, PATIENT_BIRTH_DATE, _same_day)
+    return _of_patient(subject, PATIENT_BIRTH_DATE, is_same_day)
 
 
 def other_sex(subject: Subject) -> tuple[Hit, ...]:

@@ -82,6 +82,11 @@ def comparable_date(stored: str) -> str:
     return stored.replace(".", "")
 
 
+def is_same_day(one: str, other: str) -> bool:
+    """Whether two stored DA are the same day."""
+    return comparable_date(one) == comparable_date(other)
+
+
 def comparable_time(stored: str) -> str:
     """A stored TM as it compares with `time_interval`: as text, less precise times come before those that they may mean."""
     return stored.replace(":", "")

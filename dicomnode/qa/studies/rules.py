@@ -17,6 +17,7 @@ from dicomnode import __version__
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Finding, Severity
 from dicomnode.dicom.query.person_name import is_same_name
+from dicomnode.dicom.query.temporal import is_same_day
 from dicomnode.dicom.tags import (
     FRAME_OF_REFERENCE_UID,
     INSTANCE_NUMBER,
@@ -237,15 +238,11 @@ def _is_same(one: str, other: str) -> bool:
     return one.split() == other.split()
 
 
-def _is_same_day(one: str, other: str) -> bool:
-    return one.replace(".", "") == other.replace(".", "")
-
-
 _SAME: Final[Mapping[int, Callable[[str, str], bool]]] = {
     PATIENT_NAME: is_same_name,
     REFERRING_PHYSICIAN_NAME: is_same_name,
-    STUDY_DATE: _is_same_day,
-    PATIENT_BIRTH_DATE: _is_same_day,
+    STUDY_DATE: is_same_day,
+    PATIENT_BIRTH_DATE: is_same_day,
 }
 """Names and days may be written in several ways."""
 
