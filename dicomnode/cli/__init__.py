@@ -6,6 +6,7 @@ command is asked for, so ``dicomnode --help`` stays quick.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from importlib import import_module
@@ -116,6 +117,9 @@ def commands() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code; what commands log is never among their answers, `serve` has a log of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the locale cannot express ends no command
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -110,6 +110,17 @@ def test_series_of_a_study(filled: NodeFolder) -> None:
         assert "no study 1.9" in unknown.stderr
 
 
+def test_narrow_terminal_gets_a_line_a_value(filled: NodeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that break words cannot be read; what is piped has no width."""
+    uid = rows(filled)[1]["study_instance_uid"]
+    monkeypatch.setenv("COLUMNS", "40")
+    assert "Instances   Series" in filled.run("studies", "--series", uid).stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    lines = filled.run("studies", "--series", uid).stdout.splitlines()
+    assert "Modality             CT" in lines
+    assert "Instances            2" in lines
+
+
 def test_series_stand_alone(filled: NodeFolder) -> None:
     assert filled.run("studies", "--series", "1.9", "--modality", "CT").exit_code == 2
 
