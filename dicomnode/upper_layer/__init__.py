@@ -7,7 +7,8 @@ then `messages` for the hot path; `requestor` for associations that we ask for. 
 from pynetdicom import _config
 
 from dicomnode.upper_layer.acceptor import Acceptor
-from dicomnode.upper_layer.requestor import Deadlines, associate
+from dicomnode.upper_layer.associating import associate
+from dicomnode.upper_layer.requestor import Deadlines
 from dicomnode.upper_layer.settings import UpperLayerSettings
 from dicomnode.upper_layer.tls import TlsSettings, client_context, server_context
 

@@ -23,8 +23,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from dicomnode.errors import PeerError
 from dicomnode.upper_layer import UpperLayerSettings
+from dicomnode.upper_layer.associating import associate
 from dicomnode.upper_layer.operations import NormalizedAnswer, NormalizedRequest
-from dicomnode.upper_layer.requestor import Deadlines, RequestedAssociation, associate
+from dicomnode.upper_layer.requestor import Deadlines, RequestedAssociation
 
 PATIENT = Deadlines(10, 10, 10)
 HASTY = Deadlines(0.5, 0.5, 0.5)
