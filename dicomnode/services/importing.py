@@ -253,7 +253,13 @@ class Importer:
             status: of the source when it was opened: what somebody has written since was not taken in.
         """
         try:
-            if _version(imported.file.stat()) != _version(status):
+            now = imported.file.stat()
+        except FileNotFoundError:  # another import has moved it
+            return imported
+        except OSError as error:
+            return replace(imported, reason=f"the source cannot be removed: {error.strerror}")
+        try:
+            if _version(now) != _version(status):
                 return replace(imported, reason="the source is not removed: it has changed since it was read")
             if imported.outcome is not Outcome.STORED:
                 self._files.sync(location)  # who kept it before may not have waited for the disk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC
 from pathlib import Path
@@ -252,21 +252,32 @@ def test_moves_what_is_kept_and_nothing_else(node: Node, tmp_path: Path) -> None
     assert len(node.kept()) == 3
 
 
+def meanwhile(step: Callable[[], object]) -> type[Storage]:
+    """Storage that has something else happen after an instance was taken in, before its importer goes on."""
+
+    class Meanwhile(Storage):
+        def take_in(self, request: StoreRequest, source: Source) -> Intake:
+            intake = super().take_in(request, source)
+            step()
+            return intake
+
+    return Meanwhile
+
+
 def test_file_that_is_written_to_while_it_is_moved_stays(node: Node, tmp_path: Path) -> None:
     """What was written since is nowhere else: a scanner that exports into the folder, say."""
     source = write(ct(), tmp_path / "a.dcm")
-
-    class WhileItIsWritten(Storage):
-        def take_in(self, request: StoreRequest, source_: Source) -> Intake:
-            intake = super().take_in(request, source_)
-            with source.open("ab") as file:
-                file.write(b"more")
-            return intake
-
-    [imported] = node.importer(Mode.MOVE, storage=WhileItIsWritten).run(candidates([source]))
+    growing = meanwhile(lambda: source.write_bytes(source.read_bytes() + b"more"))
+    [imported] = node.importer(Mode.MOVE, storage=growing).run(candidates([source]))
     assert source.exists()
     assert (imported.outcome, imported.is_well) == (Outcome.STORED, False)
     assert "changed since" in imported.reason
+
+
+def test_file_that_another_import_has_moved_is_no_trouble(node: Node, tmp_path: Path) -> None:
+    source = write(ct(), tmp_path / "a.dcm")
+    [imported] = node.importer(Mode.MOVE, storage=meanwhile(source.unlink)).run(candidates([source]))
+    assert (imported.outcome, imported.is_well) == (Outcome.STORED, True)
 
 
 def test_file_that_is_refused_as_a_duplicate_is_not_moved(node: Node, tmp_path: Path) -> None:
