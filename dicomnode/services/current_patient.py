@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from dicomnode.dicom.amend import Change, amended, vr_of
 from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
+from dicomnode.dicom.mapped import check_readable
 from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.dicom.transliteration import transliterated
 from dicomnode.errors import AmendError
@@ -35,7 +36,9 @@ def with_current_patient(dataset: memoryview, transfer_syntax_uid: str, correcti
 
     Raises:
         AmendError: it cannot be read well enough to be changed, or there is no room for what comes out.
+        DatasetError: it lies in a file that cannot be read.
     """
+    check_readable(dataset)
     scanned = scan(dataset, transfer_syntax_uid)
     declared = scanned.character_set()
     characters = declared if declared.known else DEFAULT_REPERTOIRE

@@ -14,6 +14,7 @@ from typing import Annotated, Final
 import structlog
 from pydantic import Field
 
+from dicomnode.dicom.mapped import check_readable
 from dicomnode.dicom.outgoing import MoveOriginator, OutgoingInstance
 from dicomnode.dicom.peer import Compression, PeerSettings
 from dicomnode.dicom.query.identifier import Selection
@@ -36,6 +37,11 @@ log = structlog.get_logger()
 
 MAX_FAILURES_LOGGED: Final = 100
 """Lines about single instances that one retrieval may write; its last line has the count of all."""
+
+
+_READ_FIRST_BYTES: Final = 64 * 1024 * 1024
+"""A data set that the disk does not give fails alone if that is found out before it is sent: half way, its association is lost.
+To read a bigger one first would keep the peer waiting."""
 
 
 class RetrieveSettings(Settings):
@@ -196,6 +202,8 @@ class _Stored:
         instance = self._instance
         try:
             dataset = self._files.dataset(instance.location, instance.dataset_offset, instance.dataset_size_bytes)
+            if len(dataset) <= _READ_FIRST_BYTES:
+                check_readable(dataset)
             if self._corrections:
                 return with_current_patient(dataset, instance.transfer_syntax_uid, self._corrections)
         except DicomNodeError:

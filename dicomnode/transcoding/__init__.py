@@ -14,6 +14,7 @@ from typing import Final
 
 from dicomnode.dicom.element_header import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, UNDEFINED
 from dicomnode.dicom.inflate import Inflater
+from dicomnode.dicom.mapped import check_readable
 from dicomnode.dicom.scan import Item, ScannedDataset, scan
 from dicomnode.dicom.tags import PIXEL_DATA
 from dicomnode.dicom.transfer_syntax import (
@@ -53,7 +54,9 @@ def transcode(dataset: memoryview, transfer_syntax_uid: str, wanted: Sequence[st
 
     Raises:
         TranscodingError: it can be brought to none of them; the message says why for the last.
+        DatasetError: it lies in a file that cannot be read.
     """
+    check_readable(dataset)
     failed = TranscodingError("there is no transfer syntax to transcode to")
     for uid in wanted:
         if uid == transfer_syntax_uid:
