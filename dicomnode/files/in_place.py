@@ -14,6 +14,7 @@ from typing import Final
 
 from blake3 import blake3
 
+from dicomnode.dicom.mapped import check_readable
 from dicomnode.errors import StorageError
 from dicomnode.files.sync import sync_folder
 
@@ -42,6 +43,7 @@ class FileInPlace:
 
         Raises:
             OSError: it cannot be opened.
+            DatasetError: it cannot be read to its end.
         """
         self._path = path
         self._offset = dataset_offset
@@ -50,6 +52,7 @@ class FileInPlace:
         self._afterwards: list[Callable[[], None]] = []
         with path.open("rb") as file:
             self.dataset = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[dataset_offset:]
+            check_readable(self.dataset)  # a scratched disc costs this file, not the import
             if durable:
                 _sync(file.fileno())
         self.size_bytes = len(self.dataset)
