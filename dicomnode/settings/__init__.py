@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_args
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 
 class Settings(BaseModel):
     """A frozen section of the configuration that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_as_written(cls, value: object, info: ValidationInfo) -> object:
+        """What would be read as something else: true as the number 1, an empty path as the file's own folder."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and annotation in (int, float):
+            raise ValueError(f"expected a number, got {str(value).lower()}")
+        if value == "" and Path in (annotation, *get_args(annotation)):
+            raise ValueError('expected a path, got ""')
+        return value
 
     @field_validator("*")
     @classmethod

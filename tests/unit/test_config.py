@@ -124,7 +124,7 @@ def test_time_zone_is_a_name_and_no_path(tmp_path: Path, name: str) -> None:
     assert "no IANA time zone" in problem.text
 
 
-@pytest.mark.parametrize("path", ["~no-such-user/x", '"a\\0b"', '"\\ud800"'])
+@pytest.mark.parametrize("path", ['""', "~no-such-user/x", '"a\\0b"', '"\\ud800"'])
 @pytest.mark.parametrize(
     ("text", "key"),
     [
@@ -138,6 +138,20 @@ def test_time_zone_is_a_name_and_no_path(tmp_path: Path, name: str) -> None:
 def test_refuses_what_is_no_path(tmp_path: Path, text: str, key: str, path: str) -> None:
     [problem] = problems(tmp_path, text.format(path))
     assert problem.key == key
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("listeners: [{port: true}]", "listeners.0.port"),
+        ("index: {cache_mb: true}", "index.cache_mb"),
+        ("scu: {connect_timeout_s: false}", "scu.connect_timeout_s"),
+    ],
+)
+def test_refuses_true_and_false_as_numbers(tmp_path: Path, text: str, key: str) -> None:
+    [problem] = problems(tmp_path, text)
+    assert problem.key == key
+    assert problem.text.startswith("expected a number, got ")
 
 
 @pytest.mark.parametrize("key", ["upper_layer.idle_timeout_s", "hl7.idle_timeout_s", "scu.answer_timeout_s"])

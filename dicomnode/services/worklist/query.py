@@ -30,13 +30,13 @@ class WorklistSettings(Settings):
     folder: Path | None = None
     """A folder of worklist files (``*.wl``), as wlmscpfs and Orthanc have them, maybe in subfolders: the worklist follows them.
     null for none."""
-    folder_interval_s: Annotated[float, Field(ge=1)] = 10.0
+    folder_interval_s: Annotated[float, Field(ge=1, le=86_400)] = 10.0
     """Time in s after which that folder is looked at again."""
     kept_days: Annotated[int, Field(ge=0, le=36500)] = 180
     """Days after its start for which an entry is kept, finished or not; one that follows a file goes with that. 0: for ever."""
     maximum_matches: Annotated[int, Field(ge=0)] = 0
     """Entries that one query may get; past them it fails (0xA700). 0 for no limit."""
-    queries_kept_hours: Annotated[int, Field(ge=0)] = 72
+    queries_kept_hours: Annotated[int, Field(ge=0, le=876_000)] = 72
     """Hours for which queries are kept for ``dicomnode worklist explain``; 0 keeps none."""
     queries_kept: Annotated[int, Field(ge=1)] = 5000
     """Queries that are kept at most."""
