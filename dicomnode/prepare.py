@@ -181,6 +181,7 @@ def _prepare(folder: Path, index_settings: IndexSettings, log_settings: LogSetti
 def _bring_up(folder: Path, index_settings: IndexSettings) -> None:
     """Make or migrate the index, and finish what a crash left."""
     started = time.monotonic()
+    _refuse_files_without_index(folder)
     index = Index(folder, index_settings, durability=Durability.FULL)
     # Its connection is the only one: closing it folds the write-ahead log into the database and syncs both (sqlite.org/wal.html),
     # so no row that a leftover is judged by can be lost after the leftover is gone.
@@ -204,6 +205,17 @@ def _bring_up(folder: Path, index_settings: IndexSettings) -> None:
         deleted=deleted,
         duration_ms=round(1000 * (time.monotonic() - started)),
     )
+
+
+def _refuse_files_without_index(folder: Path) -> None:
+    """An index made anew would deny what was answered Success, and have removed what a crash left of it."""
+    database = folder / DATABASE_NAME
+    has_index = database.exists() and database.stat().st_size > 0
+    if not has_index and next((folder / FILES_NAME).rglob("*.dcm"), None) is not None:
+        raise DataFolderError(
+            f"data folder {folder} holds files, but no index: put a back-up of {DATABASE_NAME} in its place. Without one, "
+            f"move {FILES_NAME}/ elsewhere, start, and take the files in with `dicomnode import`"
+        )
 
 
 def file_system_of(folder: Path, mount_table: str) -> str:

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -223,6 +223,21 @@ def test_removes_what_a_crash_left_and_says_how_much(folder: Path, capfd: pytest
     assert not leftover.parent.exists()
     [line] = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert (line["event"], line["removed"]) == ("data_folder.prepared", 1)
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, lambda index: os.truncate(index, 0)], ids=["gone", "empty"])
+def test_refuses_files_whose_index_is_lost_and_leaves_them(folder: Path, lose: Callable[[Path], object]) -> None:
+    os.close(prepare(folder, IndexSettings(), LogSettings(), wait_s=0))
+    location = "abc/1.2.3/1.2.3.4_0123abcd-1.dcm"
+    kept, leftover = folder / "files" / location, folder / "incoming" / "w.0123abcd" / location.replace("/", ",")
+    for file in (kept, leftover):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    lose(folder / "index.sqlite")
+    with pytest.raises(DataFolderError, match="holds files, but no index"):
+        prepare(folder, IndexSettings(), LogSettings(), wait_s=0)
+    assert kept.exists()
+    assert leftover.exists()
 
 
 def test_removes_records_of_refusals_that_are_past_their_time(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
