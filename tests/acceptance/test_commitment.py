@@ -187,8 +187,15 @@ def test_peer_without_host_is_given_up_where_a_person_sees_it(node: RunningNode,
     assert not owed_to_others(node)
 
 
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    """A node that takes none of the requests that it gets."""
+    with RunningNode(tmp_path_factory.mktemp("refusing") / "node", **settings(free_port())) as running:
+        yield running
+
+
 @pytest.mark.parametrize("fault", ["no transaction", "no references", "twice", "no uid"])
-def test_refuses_request_that_lacks_what_it_needs(node: RunningNode, fault: str) -> None:
+def test_refuses_request_that_lacks_what_it_needs(refusing: RunningNode, fault: str) -> None:
     dataset = Dataset()
     item = Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2.3", "not a uid" if fault == "no uid" else "1.2.4"
@@ -196,15 +203,15 @@ def test_refuses_request_that_lacks_what_it_needs(node: RunningNode, fault: str)
         dataset.TransactionUID = "1.2.5"
     if fault != "no references":
         dataset.ReferencedSOPSequence = [item, item] if fault == "twice" else [item]
-    association = Modality(node.port, 0).associate()
+    association = Modality(refusing.port, 0).associate()
     status, _ = association.send_n_action(dataset, 1, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1")
     association.release()
     assert status.Status == 0x0115
-    assert not node.rows("outbox", "list")
+    assert not refusing.rows("outbox", "list")
 
 
-def test_refuses_other_instance_and_action(node: RunningNode) -> None:
-    association = Modality(node.port, 0).associate()
+def test_refuses_other_instance_and_action(refusing: RunningNode) -> None:
+    association = Modality(refusing.port, 0).associate()
     send = association.send_n_action
     asked = action(("1.2.3", "1.2.4"))  # pynetdicom announces an empty data set, and then sends none
     assert send(asked, 2, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1")[0].Status == 0x0123

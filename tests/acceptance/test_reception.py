@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pydicom
@@ -53,21 +53,29 @@ def kept(node: RunningNode) -> dict[str, Path]:
     return {str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID): path for path in node.files()}
 
 
-def test_answers_echo(node: RunningNode) -> None:
-    assert node.echoscu().returncode == 0
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    """A node with the defaults, for tests that look at nothing but what they sent themselves."""
+    with RunningNode(tmp_path_factory.mktemp("shared") / "node") as running:
+        yield running
 
 
-def test_refuses_association_for_another_ae_title(node: RunningNode) -> None:
-    done = dcmtk("echoscu", "-aec", "SOMEONE", "127.0.0.1", str(node.port))
+def test_answers_echo(shared: RunningNode) -> None:
+    assert shared.echoscu().returncode == 0
+
+
+def test_refuses_association_for_another_ae_title(shared: RunningNode) -> None:
+    done = dcmtk("echoscu", "-aec", "SOMEONE", "127.0.0.1", str(shared.port))
     assert done.returncode != 0
     assert "Called AE Title Not Recognized" in done.stdout + done.stderr
 
 
-def test_keeps_a_series_byte_for_byte(node: RunningNode, tmp_path: Path) -> None:
+def test_keeps_a_series_byte_for_byte(shared: RunningNode, tmp_path: Path) -> None:
+    before = kept(shared)
     files = series(tmp_path / "series", 20)
-    assert node.storescu(*files) == [SUCCESS] * 20
-    stored = kept(node)
-    assert len(stored) == 20
+    assert shared.storescu(*files) == [SUCCESS] * 20
+    stored = kept(shared)
+    assert len(stored) == len(before) + 20
     for file in files:
         uid = str(pydicom.dcmread(file).SOPInstanceUID)
         assert dataset_bytes(stored[uid]) == dataset_bytes(file)
@@ -89,12 +97,12 @@ def test_lists_what_arrived(node: RunningNode, tmp_path: Path) -> None:
     ],
 )
 def test_keeps_the_transfer_syntax_it_was_sent_in(
-    node: RunningNode, tmp_path: Path, option: str, transfer_syntax: str
+    shared: RunningNode, tmp_path: Path, option: str, transfer_syntax: str
 ) -> None:
-    file = write(ct(), tmp_path / "one.dcm")
-    assert node.storescu(file, options=(option,)) == [SUCCESS]
-    [stored] = node.files()
-    dataset = pydicom.dcmread(stored)
+    sent = ct()
+    file = write(sent, tmp_path / "one.dcm")
+    assert shared.storescu(file, options=(option,)) == [SUCCESS]
+    dataset = pydicom.dcmread(kept(shared)[str(sent.SOPInstanceUID)])
     assert dataset.file_meta.TransferSyntaxUID == transfer_syntax
     assert dataset.PatientName == "Doe^Jane"
     assert dataset.pixel_array.tolist() == pydicom.dcmread(file).pixel_array.tolist()
