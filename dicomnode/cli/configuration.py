@@ -61,11 +61,13 @@ def enter_data_folder(config: Config, *, without_index: bool = False) -> None:
     """Go on as the owner of the node's data folder, which root becomes.
 
     Args:
-        without_index: whether a folder without an index is one.
+        without_index: whether a folder without an index is one; it is made if it is not there.
 
     Raises:
         DataFolderError: there is none yet, or it belongs to somebody else.
     """
+    if without_index and not config.data.exists():
+        _make(config.data)
     try:
         become_owner_of(config.data)
         if not without_index:
@@ -73,6 +75,17 @@ def enter_data_folder(config: Config, *, without_index: bool = False) -> None:
     except OSError as error:
         hint = "the node makes it when it first starts" if isinstance(error, FileNotFoundError) else error.strerror
         raise DataFolderError(f"no index in data folder {config.data}: {hint}") from error
+
+
+def _make(folder: Path) -> None:
+    if os.geteuid() == 0:  # whose it is to be, root cannot know
+        raise DataFolderError(
+            f"no data folder {folder}: make it for the node's user first: install -d -m 0700 -o dicomnode -g dicomnode {folder}"
+        )
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        raise DataFolderError(f"data folder {folder} cannot be made: {error.strerror}") from error
 
 
 def is_running(config: Config) -> bool:

@@ -69,6 +69,27 @@ def test_anybody_else_is_told_whose_it_is(open_folder: NodeFolder) -> None:
     assert is_so_in_a_process_of_its_own(is_refused)
 
 
+def test_import_makes_the_data_folder_and_root_is_told_whose_it_has_to_be() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        os.chown(name, NOBODY, -1)
+        file = Path(name) / "node.yaml"
+        file.write_text("data: new\n")
+        arguments = ["import", str(file), "--config", str(file)]
+        done = CliRunner().invoke(commands, arguments)
+        assert done.exit_code == 2
+        assert f"install -d -m 0700 -o dicomnode -g dicomnode {name}/new" in done.stderr
+
+        def is_made() -> bool:
+            os.setgroups([])
+            os.setuid(NOBODY)
+            CliRunner().invoke(commands, arguments)
+            return (Path(name) / "new" / "index.sqlite").exists() and (
+                Path(name) / "new"
+            ).stat().st_mode & 0o777 == 0o700
+
+        assert is_so_in_a_process_of_its_own(is_made)
+
+
 def test_a_configuration_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As by a user who is not the service's: the defaults are not what he asked for."""
     place = tmp_path / "etc" / "dicomnode.yaml"
