@@ -9,14 +9,12 @@ from pathlib import Path
 
 import click
 
-from dicomnode.cli import Failed, configuration, listing, table, worklist_entries, worklist_explanation
+from dicomnode.cli import Failed, configuration, listing, worklist_entries, worklist_explanation, worklist_view
 from dicomnode.dicom.keyword_form import attributes_of
 from dicomnode.dicom.procedure import StepStatus
-from dicomnode.dicom.worklist_attributes import PROCEDURE_DESCRIPTION, START_DATE, START_TIME, STEP_DESCRIPTION
 from dicomnode.errors import WorklistError
-from dicomnode.index import ListedEntry, StepKey, WorklistFilter
+from dicomnode.index import StepKey, WorklistFilter
 from dicomnode.services.worklist.files import file_of, read_entries
-from dicomnode.services.worklist.scheduling import Scheduled
 
 SUFFIXES = frozenset({".wl", ".json", ".jsonl", ".csv", ".yaml", ".yml"})
 """Files that are looked for in a folder."""
@@ -67,7 +65,7 @@ def add(assignments: tuple[str, ...], *, reason: str, as_json: bool, config_path
     by = configuration.who()
     with worklist_entries.scheduling(config_path) as (scheduling, _):
         for one in scheduling.schedule(attributes_of({key: value for key, _, value in pairs}), by=by, reason=reason):
-            _tell_scheduled(one, as_json=as_json)
+            worklist_view.tell_scheduled(one, as_json=as_json)
 
 
 @worklist.command("import")
@@ -102,7 +100,7 @@ def import_(paths: tuple[Path, ...], *, reason: str, as_json: bool, config_path:
                     click.echo(f"{path}{f', entry {number}' if len(entries) > 1 else ''}: {error}", err=True)
                     continue
                 for one in scheduled:
-                    _tell_scheduled(one, as_json=as_json, file=path)
+                    worklist_view.tell_scheduled(one, as_json=as_json, file=path)
     if refused:
         raise Failed(f"{refused} refused")
 
@@ -164,7 +162,7 @@ def list_(
                 click.echo(json.dumps(one.entry.dataset(), ensure_ascii=False))
             return
         rows = list(islice(index.worklist.entries(filters), (limit or listing.ROWS) + 1))
-    _show(rows, limit)
+    worklist_view.show_list(rows, limit)
 
 
 @worklist.command()
@@ -310,49 +308,3 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield from sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES and one.is_file())
         else:
             yield path
-
-
-def _tell_scheduled(one: Scheduled, *, as_json: bool, file: Path | None = None) -> None:
-    entry = one.entry
-    if as_json:
-        outcome = {
-            "outcome": one.outcome,
-            "study_instance_uid": entry.study_instance_uid,
-            "step_id": entry.step_id,
-            "status": entry.status,
-        }
-        click.echo(json.dumps(outcome | ({"file": str(file)} if file else {})))
-    else:
-        click.echo(f"{one.outcome}: {table.printable(entry.step_id)} of study {entry.study_instance_uid}")
-
-
-def _show(rows: Sequence[ListedEntry], limit: int | None) -> None:
-    columns = (
-        "Date",
-        "Time",
-        "Station",
-        "Modality",
-        "Patient ID",
-        "Name",
-        "Description",
-        "Accession",
-        "Step",
-        "Status",
-    )
-    listing.show(columns, [_cells(one) for one in rows], limit, nothing="nothing is scheduled")
-
-
-def _cells(one: ListedEntry) -> tuple[object, ...]:
-    entry = one.entry
-    return (
-        entry.step_text(START_DATE),
-        entry.step_text(START_TIME),
-        ", ".join(entry.scheduled_station_ae_titles),
-        entry.modality,
-        entry.patient_id,
-        entry.patient_name,
-        entry.step_text(STEP_DESCRIPTION) or entry.text(PROCEDURE_DESCRIPTION),
-        entry.accession_number,
-        entry.step_id,
-        entry.status,
-    )
