@@ -257,6 +257,7 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     yield from _repeated("peers", {(name,): (peer.ae_title, peer.host.lower()) for name, peer in config.peers.items()})
     yield from _unusable_tls_files(config)
     yield from _unknown_rules(config)
+    yield from _unreadable_files(config)
     yield from _unknown_destinations(config)
 
 
@@ -288,6 +289,18 @@ def _faults(place: KeyPath, use: Callable[[S], object], settings: S) -> Iterator
     except ConfigurationError as error:
         for problem in error.problems:
             yield (*place, *problem.key.split(".")), f"{error.source}: {problem.text}"
+
+
+def _unreadable_files(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Files with more of the configuration; what is wrong in them is told by their own lines."""
+    mapping = config.hl7.mapping if config.hl7 is not None else None
+    for place, path in ((("qa", "rules"), config.qa.rules), (("hl7", "mapping"), mapping)):
+        if path is not None:
+            try:
+                with path.open("rb"):
+                    pass
+            except OSError as error:
+                yield place, f"{path} cannot be read: {error.strerror}"
 
 
 def _unknown_rules(config: Config) -> Iterator[tuple[KeyPath, str]]:

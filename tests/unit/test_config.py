@@ -277,3 +277,13 @@ def test_every_option_says_what_it_is() -> None:
 def test_configuration_file_that_is_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
         load(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "key"), [("qa:\n  rules: {}\n", "qa.rules"), ("hl7:\n  mapping: {}\n", "hl7.mapping")]
+)
+@pytest.mark.parametrize(("name", "why"), [("nowhere.yaml", "No such file or directory"), (".", "Is a directory")])
+def test_names_the_key_of_a_file_that_cannot_be_read(tmp_path: Path, text: str, key: str, name: str, why: str) -> None:
+    [problem] = problems(tmp_path, text.format(name))
+    assert (problem.key, problem.line) == (key, 2)
+    assert problem.text == f"{tmp_path / name} cannot be read: {why}"
