@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -120,7 +121,9 @@ def _each(entries: tuple[int, ...], decide: Callable[[int], None], done: str) ->
 def _state(entry: OutboxEntry) -> str:
     if entry.state is not DebtState.WAITING:
         return str(entry.state)
-    return "under way" if entry.is_leased else f"waiting, due {table.instant(entry.due_at)}"
+    if entry.is_leased:
+        return "under way"
+    return f"waiting, due {'now' if entry.due_at <= datetime.now(UTC) else table.instant(entry.due_at)}"
 
 
 def _cells(entry: OutboxEntry) -> tuple[object, ...]:

@@ -136,7 +136,7 @@ class Commitments:
     # -- as SCP -------------------------------------------------------------------------------------------------------
 
     def ask(
-        self, request: CommitmentRequest, sender: Sender, *, destination: str, not_before: datetime
+        self, request: CommitmentRequest, sender: Sender, *, destination: str, not_before: datetime | None
     ) -> TakenRequest:
         """Keep a request with the report that is owed for it; on the disk when this returns.
 
@@ -144,7 +144,7 @@ class Commitments:
 
         Args:
             destination: of the report, in the outbox.
-            not_before: when the delivery worker may take it.
+            not_before: when the delivery worker may take it; None for at once, even if the destination was away before: it asks.
 
         Raises:
             IndexUnavailableError: the index cannot be written now.
@@ -155,11 +155,12 @@ class Commitments:
             pending = connection.execute(_PENDING, (request.transaction_uid,)).fetchall()
             same = (row["references"], sender.calling_ae_title)
             key = next((number for number, *one in pending if tuple(one) == same), None)
-            if key is not None and owe_again(connection, REPORT_KIND, destination, request.transaction_uid):
+            uid, is_urgent = request.transaction_uid, not_before is None
+            if key is not None and owe_again(connection, REPORT_KIND, destination, uid, is_urgent=is_urgent):
                 return TakenRequest(None)
             if key is None:
                 key = connection.execute(_NEW, row | {"is_ours": 0, "is_repeated": bool(pending)}).lastrowid
-            owed = Owed(REPORT_KIND, destination, request.transaction_uid, {"request": key}, not_before)
+            owed = Owed(REPORT_KIND, destination, uid, {"request": key}, not_before, is_urgent)
             complete = announce_committed(connection, [one.sop_instance_uid for one in request.references])
             return TakenRequest(owe(connection, owed), complete)
 

@@ -83,7 +83,7 @@ class Commitment:
         request = CommitmentRequest.read(dataset, transfer_syntax_uid, maximum=self._settings.maximum_instances)
         peer = self._peers.get(sender.peer or "")
         is_same = peer is not None and peer.commitment_same_association
-        not_before = datetime.now(UTC) + timedelta(seconds=SAME_ASSOCIATION_S if is_same else 0)
+        not_before = datetime.now(UTC) + timedelta(seconds=SAME_ASSOCIATION_S) if is_same else None
         destination = sender.peer or f"{sender.calling_ae_title}@{sender.address}"
         taken = self._index.commitments.ask(request, sender, destination=destination, not_before=not_before)
         log.info(

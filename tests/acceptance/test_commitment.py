@@ -139,6 +139,19 @@ def test_report_that_is_not_taken_comes_again(node: RunningNode, tmp_path: Path,
     assert [report.committed for report in reports] == [[instance[1]]] * 2
 
 
+def test_peer_that_asks_is_not_left_alone_any_longer(tmp_path: Path, port: int) -> None:
+    chosen = settings(port) | {"delivery": {"first_retry_s": 300, "longest_retry_s": 600}}
+    with RunningNode(tmp_path / "node", **chosen) as node:
+        first, second = stored(node, tmp_path), stored(node, tmp_path)
+        modality = Modality(node.port, port)
+        modality.ask(first)
+        wait_for(lambda: node.events("delivery.failed"), what="an attempt while the modality is off")
+        with modality:
+            modality.ask(second)
+            reports = [modality.reports.get(timeout=TIMEOUT_S) for _ in range(2)]
+        assert [report.committed for report in reports] == [[second[1]], [first[1]]]
+
+
 def test_dead_destination_does_not_delay_another(tmp_path: Path, port: int) -> None:
     dead = {"ae_title": "CT2", "host": "127.0.0.1", "port": free_port()}
     chosen = settings(port)

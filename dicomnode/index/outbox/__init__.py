@@ -6,10 +6,10 @@ Rows with the same destination and key are delivered in their order: one waits u
 was given up, until a person has it tried again or drops it.
 """
 
-from dicomnode.index.outbox.deciding import AT_ONCE, Outbox
+from dicomnode.index.outbox.deciding import Outbox
 from dicomnode.index.outbox.delivering import Deliveries
 from dicomnode.index.outbox.entries import DebtState, OutboxEntry
-from dicomnode.index.outbox.owing import HERE, Owed, owe, owe_again, owe_once
+from dicomnode.index.outbox.owing import AT_ONCE, HERE, Owed, owe, owe_again, owe_once
 
 __all__ = [
     "AT_ONCE",

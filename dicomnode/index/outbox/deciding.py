@@ -11,15 +11,12 @@ from peewee import SQL
 
 from dicomnode.errors import UnknownEntryError
 from dicomnode.index.database import Connections
-from dicomnode.index.keys import instant, microseconds
+from dicomnode.index.keys import microseconds
 from dicomnode.index.outbox.entries import DebtState, OutboxEntry, let_follow, read, read_page
 from dicomnode.index.outbox.owing import Owed, owe
 from dicomnode.index.schema.outbox import Debt
 from dicomnode.index.schema.statements import compiled
 from dicomnode.index.writer import Writer
-
-AT_ONCE: Final = instant(0)
-"""When a row is due that a person wants to have tried now, whatever was found out about its destination before."""
 
 _COUNTS: Final = compiled(
     Debt.select(
