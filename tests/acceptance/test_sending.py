@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import resource
 import socket
@@ -177,7 +178,8 @@ def test_peer_that_dies_midway(storescp: Start, tmp_path: Path) -> None:
     assert sending.returncode == 1
     assert [one["file"] for one in told] == [str(file) for file in files]
     assert [one["status"] for one in told] == [0, None, None, None]
-    assert "Connection refused" in told[-1]["reason"]
+    # its listener may outlive it by an instant: then a connection is made, and lost
+    assert re.search(r"(no connection to|association aborted by) PEER at 127\.0\.0\.1", told[-1]["reason"])
 
 
 # -- large instances -----------------------------------------------------------------------------------------------------

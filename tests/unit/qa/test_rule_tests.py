@@ -78,5 +78,5 @@ def test_configuration_loads_the_file_beside_it_and_keeps_what_it_said(tmp_path:
 
 def test_configuration_without_its_rule_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "node.yaml").write_text("qa: {rules: site.yaml}\n")
-    with pytest.raises(ConfigurationError, match=r"site.yaml: cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"site.yaml cannot be read"):
         load(tmp_path / "node.yaml", {})
