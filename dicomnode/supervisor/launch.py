@@ -142,7 +142,7 @@ def run_to_end(
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            process = _launched(title, partial(_report, theirs.fileno(), target, args), (theirs.fileno(), *descriptors))
+            process = _launched(title, partial(_report, theirs, target, args), (theirs.fileno(), *descriptors))
         try:
             with waiting(), ours.makefile("rb") as answer:
                 told = answer.read()
@@ -166,8 +166,8 @@ def _launched(title: str, call: Callable[[], object], descriptors: Iterable[int]
         raise DataFolderError(f"{title} cannot be started: {error.strerror}") from error
 
 
-def _report(fd: int, target: Callable[..., object], args: tuple[object, ...]) -> None:
-    with socket.socket(fileno=fd) as end:
+def _report(end: socket.socket, target: Callable[..., object], args: tuple[object, ...]) -> None:
+    with end:
         try:
             told: tuple[object, str | None] = (target(*args), None)
         except DicomNodeError as error:

@@ -32,9 +32,9 @@ class WorkerSpec:
 
     Attributes:
         name: what logs and ``ps`` call it, e.g. ``association-1``.
-        target: a function of a module, called in the worker as ``target(channel, *args)``.
+        target: called in the worker as ``target(channel, *args)``.
         args: the worker's own copies.
-        sockets: listeners that it shares; it gets its own copies in ``channel.sockets``.
+        sockets: listeners that it shares, in ``channel.sockets``.
         descriptors: others that it has, under the same numbers.
     """
 
@@ -56,9 +56,9 @@ class WorkerProcess:
         self.kill_at: float | None = None
         self._end, theirs = socket.socketpair()
         self._end.settimeout(0)
-        listeners = [listener.fileno() for listener in spec.sockets]
+        listeners = (listener.fileno() for listener in spec.sockets)
         with theirs:
-            start = partial(_begin, spec.name, spec.target, spec.args, theirs.fileno(), listeners, place, grace_s)
+            start = partial(_begin, spec, theirs, place, grace_s)
             self._process = launch(spec.name, start, (theirs.fileno(), *listeners, *spec.descriptors))
 
     def fileno(self) -> int:
@@ -111,29 +111,20 @@ class WorkerProcess:
             log.debug("worker.unreachable", worker=self.spec.name, worker_pid=self.pid, reason=str(error))
 
 
-def _begin(
-    name: str,
-    target: Callable[..., None],
-    args: tuple[object, ...],
-    channel_fd: int,
-    listener_fds: list[int],
-    place: int,
-    grace_s: float,
-) -> None:
+def _begin(spec: WorkerSpec, end: socket.socket, place: int, grace_s: float) -> None:
     """Where a worker process begins and ends."""
     # The parent alone decides when a worker leaves, also when a signal goes to all processes of the service.
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     faulthandler.enable()
-    listeners = [socket.socket(fileno=fd) for fd in listener_fds]
-    for listener in listeners:
+    for listener in spec.sockets:
         listener.settimeout(0)
-    end = WorkerChannel(socket.socket(fileno=channel_fd), name=name, place=place, sockets=listeners, grace_s=grace_s)
+    worker = WorkerChannel(end, name=spec.name, place=place, sockets=list(spec.sockets), grace_s=grace_s)
     try:
-        target(end, *args)
+        spec.target(worker, *spec.args)
     except DicomNodeError as error:
-        log.error("worker.failed", worker=name, reason=str(error))
+        log.error("worker.failed", worker=spec.name, reason=str(error))
         sys.exit(EXIT_UNUSABLE if isinstance(error, ConfigurationError | DataFolderError) else EXIT_FAILED)
     except Exception:
-        log.exception("worker.failed", worker=name)
+        log.exception("worker.failed", worker=spec.name)
         sys.exit(EXIT_FAILED)
