@@ -89,14 +89,6 @@ class Scheduling:
         """
         self.set_status(key, StepStatus.CANCELED, by=by, reason=reason)
 
-    def discontinue(self, key: StepKey, *, by: str, reason: str = "") -> None:
-        """The step is not to be finished.
-
-        Raises:
-            UnknownStepError: there is no such entry.
-        """
-        self.set_status(key, StepStatus.DISCONTINUED, by=by, reason=reason)
-
     def set_status(self, key: StepKey, status: StepStatus, *, by: str, reason: str = "") -> None:
         """Give the step another status.
 
