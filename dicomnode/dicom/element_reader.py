@@ -84,7 +84,15 @@ class ElementReader:
 
     # One loop for all that is read, and plain arguments: it decides what receiving an instance costs.
     def read_elements(  # noqa: C901, PLR0912
-        self, item: Item, pos: int, end: int, encoding: Encoding, depth: int = 0, *, delimited: bool = False
+        self,
+        item: Item,
+        pos: int,
+        end: int,
+        encoding: Encoding,
+        depth: int = 0,
+        *,
+        delimited: bool = False,
+        last: int = -1,
     ) -> int:
         """Read elements from ``pos`` on into ``item``; the position behind them, and behind their delimiter.
 
@@ -92,6 +100,7 @@ class ElementReader:
             end: where the data set or item ends at the latest.
             depth: how many sequences there are around it.
             delimited: an item of undefined length.
+            last: the tag before them, where some were read already.
 
         Raises:
             Stop: what follows cannot be read.
@@ -99,7 +108,7 @@ class ElementReader:
         data = self._data
         headers, read_header = encoding.headers, encoding.read_header
         elements = item.elements
-        last = tag = -1
+        tag = last
         stop = end - 8
         for _ in self._rounds:
             if pos > stop:

@@ -25,7 +25,9 @@ from dicomnode.dicom.element_header import (
 )
 from dicomnode.dicom.element_reader import ElementReader, Limits, Stop
 from dicomnode.dicom.inflate import Inflater
+from dicomnode.dicom.layout import Layout, Layouts, place_of
 from dicomnode.dicom.scanned import (
+    HEAD_BYTES,
     NO_ITEMS,
     PIXEL_DATA,
     Buffer,
@@ -58,6 +60,7 @@ def scan(
     data: Buffer,
     transfer_syntax_uid: str,
     *,
+    layouts: Layouts | None = None,
     max_depth: int = MAX_DEPTH,
     max_elements: int = MAX_ELEMENTS,
     max_inflated_bytes: int = MAX_INFLATED_BYTES,
@@ -67,6 +70,7 @@ def scan(
     Args:
         data: a whole data set, without preamble and file meta information; maybe a mapped file.
         transfer_syntax_uid: what the presentation context or the file meta information announces.
+        layouts: those that came before, by which this one is recognised or remembered; none unless given.
         max_depth: of sequences within sequences.
         max_elements: items and delimiters included; what follows is not read.
         max_inflated_bytes: of a deflated data set.
@@ -75,7 +79,20 @@ def scan(
     limits = Limits(max_depth, max_elements, max_inflated_bytes)
     if syntax.deflated:
         return _scan_deflated(data, syntax, limits)
+    if layouts is not None:
+        return _scan_known(data, syntax, limits, layouts)
     return _read(ElementReader(data, limits), data, syntax)
+
+
+def _scan_known(data: Buffer, syntax: TransferSyntax, limits: Limits, layouts: Layouts) -> ScannedDataset:
+    """Read what is not told by the layout, which is all where that is not known."""
+    head = bytes(data[:HEAD_BYTES])
+    place = place_of(syntax.uid, head, len(data), big_endian=syntax.big_endian)
+    layout = layouts.find(place, head)
+    scanned = _read(ElementReader(data, limits), data, syntax, head, layout)
+    if layout is None:
+        scanned.layout = layouts.note(place, scanned)
+    return scanned
 
 
 def _scan_deflated(data: Buffer, syntax: TransferSyntax, limits: Limits) -> ScannedDataset:
@@ -101,15 +118,29 @@ def _scan_deflated(data: Buffer, syntax: TransferSyntax, limits: Limits) -> Scan
     return scanned
 
 
-def _read(reader: ElementReader, data: Buffer, syntax: TransferSyntax) -> ScannedDataset:
+def _read(
+    reader: ElementReader,
+    data: Buffer,
+    syntax: TransferSyntax,
+    head: bytes | None = None,
+    layout: Layout | None = None,
+) -> ScannedDataset:
+    """Read all of it, or what follows on the layout."""
     scanned = ScannedDataset()
     scanned.data = data
+    scanned.head = bytes(data[:HEAD_BYTES]) if head is None else head
+    scanned.layout = layout
     scanned.transfer_syntax = syntax
-    scanned.elements = {}
-    scanned.items = NO_ITEMS
-    encoding = _encoding_found(reader, data, syntax)
+    start, last = 0, -1
+    if layout is None:
+        scanned.elements, scanned.items = {}, NO_ITEMS
+        encoding = _encoding_found(reader, data, syntax)
+    else:
+        scanned.elements, scanned.items = dict(layout.elements), dict(layout.items)
+        encoding = _ENCODINGS[layout.implicit_vr, layout.big_endian]
+        start, last = layout.end, layout.last
     with contextlib.suppress(Stop):
-        reader.read_elements(scanned, 0, len(data), encoding)
+        reader.read_elements(scanned, start, len(data), encoding, last=last)
     scanned.implicit_vr = encoding.implicit_vr
     scanned.big_endian = encoding.big_endian
     scanned.faults = tuple(reader.faults)

@@ -6,16 +6,22 @@ import mmap
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from dicomnode.dicom.character_sets import CharacterSet, character_set
 from dicomnode.dicom.element_header import UNDEFINED
 from dicomnode.dicom.transfer_syntax import TransferSyntax
 from dicomnode.dicom.value_representation import CHARACTERS, TEXT, WORD_BYTES, effective_vr
 
+if TYPE_CHECKING:
+    from dicomnode.dicom.layout import Layout
+
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 PIXEL_DATA: Final = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 """Pixel Data, Float Pixel Data, Double Float Pixel Data: a data set has at most one (PS3.3 Section C.7.6.3)."""
+
+HEAD_BYTES: Final = 32 << 10
+"""How much of a data set is copied, so that what is read of it often is cut out of one piece."""
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 
@@ -99,6 +105,8 @@ class ScannedDataset(Item):
 
     Attributes:
         data: the bytes that were given; of a deflated data set what was inflated of it.
+        head: the first of them, `HEAD_BYTES` at most: pieces are cut faster out of bytes than out of what ``data`` may be.
+        layout: shared by all data sets that have the same elements at the same places, where that is known; None for others.
         transfer_syntax: as announced.
         implicit_vr: as found.
         big_endian: as found.
@@ -107,9 +115,13 @@ class ScannedDataset(Item):
         pixel_data: None when there is none.
     """
 
-    __slots__ = ("big_endian", "complete", "data", "faults", "implicit_vr", "pixel_data", "transfer_syntax")
+    __slots__ = (
+        "big_endian", "complete", "data", "faults", "head", "implicit_vr", "layout", "pixel_data", "transfer_syntax"
+    )  # fmt: skip
 
     data: Buffer
+    head: bytes
+    layout: Layout | None
     transfer_syntax: TransferSyntax
     implicit_vr: bool
     big_endian: bool

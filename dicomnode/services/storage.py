@@ -27,6 +27,7 @@ from dicomnode.dicom.instance import (
     StoreRequest,
     Verdict,
 )
+from dicomnode.dicom.layout import Layouts
 from dicomnode.dicom.scan import ScannedDataset, scan
 from dicomnode.dicom.tags import SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dicomnode.errors import IndexUnavailableError, StorageError, UnknownInstanceError
@@ -83,6 +84,7 @@ class Storage:
         self._time_zone = time_zone
         self._memory = memory
         self._breaker = breaker
+        self._layouts = Layouts()
         self._look_first = False
         """The last instance was here already, so the next one may be too: a study that is sent again."""
 
@@ -111,7 +113,7 @@ class Storage:
         return self._take_in(request, source)[1]
 
     def _take_in(self, request: StoreRequest, source: Source) -> tuple[ScannedDataset, Intake]:
-        dataset = scan(source.dataset, request.transfer_syntax_uid)
+        dataset = scan(source.dataset, request.transfer_syntax_uid, layouts=self._layouts)
         now = datetime.now(self._time_zone)
         known = known_of(self._index, request.sender, dataset)  # before the disk is waited for: it is at work already
         verdict = self._validation.judge(dataset, request, now.date(), known)
