@@ -147,7 +147,7 @@ def not_on_worklist(subject: Subject) -> tuple[Hit, ...]:
 
 def _of_patient(subject: Subject, tag: int, is_same: _Same) -> tuple[Hit, ...]:
     known = subject.known
-    if known is None or known.patient is None:
+    if known is None or known.patient is None or known.said.patient == known.patient:  # as of most, seen in one step
         return _NONE
     said, here = known.said.patient.get(tag), known.patient.get(tag)
     if not said or not here or said == here or is_same(said, here):
@@ -155,7 +155,11 @@ def _of_patient(subject: Subject, tag: int, is_same: _Same) -> tuple[Hit, ...]:
     return (Hit((tag,), f"{keyword_for_tag(tag)} is not what is known of the patient"),)
 
 
-def _differing(said: Mapping[int, str], here: Mapping[int, str], what: Mapping[int, _Same], whose: str) -> list[Hit]:
+def _differing(
+    said: Mapping[int, str], here: Mapping[int, str], what: Mapping[int, _Same], whose: str
+) -> Iterable[Hit]:
+    if said == here:  # as of most, seen in one step
+        return _NONE
     hits = []
     for tag, is_same in what.items():
         one, other = said.get(tag), here.get(tag)
