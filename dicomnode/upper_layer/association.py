@@ -182,6 +182,8 @@ class PulledAssociation(Association):
                 raise Violation(_NODE_STOPS)
             self.dul.read(self.settings.idle_timeout_s)
             self.exchanges.serve()
+            if not self.dul.to_user_queue.queue:  # it was a message, as nearly all are
+                continue
             if self.acse.is_release_requested():
                 self.acse.send_release(is_response=True)
                 self.is_released, self.is_established = True, False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from dicomnode.dicom import status as statuses
 from dicomnode.dicom.instance import StoreAnswer
@@ -49,9 +49,14 @@ _LAST_COMMAND: Final = 3
 """Message control header: command, last fragment (PS3.8 Annex E.2)."""
 _MAX_UID: Final = 64
 _MAX_US: Final = 65535
+_US_BYTES: Final = 2
+
+_HEADER_BYTES: Final = 8
+"""Group, element, length."""
+_REMEMBERED_BYTES: Final = 1024
+_REMEMBERED_FORMS: Final = 8
 
 _header = struct.Struct("<HHI").unpack_from
-_us = struct.Struct("<H")
 _at = struct.Struct("<HH")
 
 
@@ -63,15 +68,15 @@ class Command:
 
     def number(self, element: int) -> int | None:
         """A US value; None when absent or of another length."""
-        value = self.elements.get(element)
-        return int(_us.unpack(value)[0]) if value is not None and len(value) == _us.size else None
+        value = self.elements.get(element, b"")
+        return int.from_bytes(value, "little") if len(value) == _US_BYTES else None
 
     def text(self, element: int) -> str:
         """A UI or AE value without padding; bytes that are no ASCII stand as latin-1."""
         return self.elements.get(element, b"").rstrip(b"\0 ").decode("latin_1")
 
 
-def decode(data: bytes | bytearray) -> Command:
+def decode(data: bytes) -> Command:
     """The command set in ``data``.
 
     Raises:
@@ -80,17 +85,63 @@ def decode(data: bytes | bytearray) -> Command:
     elements: dict[int, bytes] = {}
     position, end = 0, len(data)
     while position < end:
-        if end - position < 8:  # noqa: PLR2004 - the header: group, element, length
+        if end - position < _HEADER_BYTES:
             raise Violation("command set is cut off", INVALID_PARAMETER)
         group, element, length = _header(data, position)
-        position += 8
+        position += _HEADER_BYTES
         if group != 0 or length > end - position:
             raise Violation("command set is malformed", INVALID_PARAMETER)
-        elements[element] = bytes(data[position : position + length])
+        elements[element] = data[position : position + length]
         position += length
     if COMMAND_FIELD not in elements:
         raise Violation("command set has no Command Field", INVALID_PARAMETER)
     return Command(elements)
+
+
+class _Form(NamedTuple):
+    """What a command set is apart from its values."""
+
+    cut: Callable[[bytes], tuple[Any, ...]]
+    """A command set of this length into headers and values in turn."""
+    headers: tuple[bytes, ...]
+    elements: tuple[int, ...]
+
+
+class Decoder:
+    """Decodes the command sets of one association.
+
+    A device sends the same elements with each instance: where all headers are those of an earlier command set, so are the values'
+    places.
+    """
+
+    def __init__(self) -> None:
+        self._forms: dict[int, _Form] = {}
+        """By length: a few, as UIDs differ in theirs."""
+
+    def decode(self, data: bytes) -> Command:
+        """The command set in ``data``, as `decode` reads it.
+
+        Raises:
+            Violation: it is none.
+        """
+        form = self._forms.get(len(data))
+        if form is not None:
+            pieces = form.cut(data)
+            if pieces[::2] == form.headers:
+                return Command(dict(zip(form.elements, pieces[1::2], strict=True)))
+        command = decode(data)
+        self._remember(data, command)
+        return command
+
+    def _remember(self, data: bytes, command: Command) -> None:
+        sizes = [len(value) for value in command.elements.values()]
+        is_plain = len(data) == len(sizes) * _HEADER_BYTES + sum(sizes)  # else an element comes twice
+        if not is_plain or len(data) > _REMEMBERED_BYTES:
+            return
+        if len(self._forms) >= _REMEMBERED_FORMS:
+            self._forms.clear()
+        cut = struct.Struct("".join(f"{_HEADER_BYTES}s{size}s" for size in sizes)).unpack
+        self._forms[len(data)] = _Form(cut, cut(data)[::2], tuple(command.elements))
 
 
 def response_pdu(
@@ -100,7 +151,7 @@ def response_pdu(
     command = command_set(
         _head(request.elements.get(AFFECTED_SOP_CLASS_UID, b"")[: _MAX_UID + 1], request.number(COMMAND_FIELD) or 0),
         number(MESSAGE_ID_BEING_RESPONDED_TO, request.number(MESSAGE_ID) or 0),
-        number(COMMAND_DATASET_TYPE, NO_DATASET),
+        _WITHOUT_DATASET,
         _outcome(status, offending_elements, comment),
         element(AFFECTED_SOP_INSTANCE_UID, _as_uid(request.elements.get(AFFECTED_SOP_INSTANCE_UID, b""))),
     )
@@ -173,11 +224,10 @@ def command_set(*elements: bytes) -> bytes:
 
 def _outcome(status: int, offending_elements: tuple[int, ...], comment: str) -> bytes:
     """Status, Offending Element, Error Comment (PS3.7 Annex C)."""
-    return (
-        number(STATUS, status)
-        + element(OFFENDING_ELEMENT, attribute_values(offending_elements))
-        + comment_element(comment)
-    )
+    outcome = number(STATUS, status)
+    if offending_elements or comment:
+        outcome += element(OFFENDING_ELEMENT, attribute_values(offending_elements)) + comment_element(comment)
+    return outcome
 
 
 def attribute_tags(value: bytes) -> tuple[int, ...]:
@@ -230,3 +280,6 @@ def element(element: int, value: bytes, *, pad: bytes = b"\0") -> bytes:
     if len(value) % 2:
         value += pad
     return struct.pack("<HHI", 0, element, len(value)) + value
+
+
+_WITHOUT_DATASET: Final = number(COMMAND_DATASET_TYPE, NO_DATASET)

@@ -97,7 +97,7 @@ class Connection:
         if self._start == self._end:
             self._start = self._end = 0
             self._receive(time.monotonic() + idle_timeout_s, "the next message")
-        if self._end - self._start < HEADER_BYTES or not self._has_whole_pdu():
+        if not self._has_whole_pdu():
             self._receive_whole(time.monotonic() + pdu_timeout_s, limit)
         kind, length = _header(self._buffer, self._start)
         if length > limit(kind):
@@ -198,8 +198,8 @@ class Connection:
     # -- receiving ----------------------------------------------------------------------------------------------------
 
     def _has_whole_pdu(self) -> bool:
-        _, length = _header(self._buffer, self._start)
-        return self._end - self._start >= HEADER_BYTES + int(length)
+        body_bytes = self._end - self._start - HEADER_BYTES
+        return body_bytes >= 0 and body_bytes >= int(_header(self._buffer, self._start)[1])
 
     def _receive_whole(self, deadline: float, limit: Callable[[int], int]) -> None:
         while self._end - self._start < HEADER_BYTES:
@@ -228,6 +228,7 @@ class Connection:
             try:
                 count = self._take()
             except (BlockingIOError, ssl.SSLWantReadError):
+                self._acknowledge()
                 self._wait(select.POLLIN, deadline, what)
                 continue
             except ssl.SSLWantWriteError:
@@ -239,9 +240,15 @@ class Connection:
                 raise Gone("connection closed")
             self._end += count
             self.received_bytes += count
-            # Not sticky. Without it a peer that writes header and body apart waits 40 ms for each message (Nagle).
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             return
+
+    def _acknowledge(self) -> None:
+        """Have the peer know at once what has come, when more of it is waited for; what is whole is acknowledged by its answer.
+
+        Without this a peer that writes header and body apart waits 40 ms for each message (Nagle). It does not stick: each answer
+        ends it (tcp(7)).
+        """
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _take(self) -> int:
         with self._receiving:

@@ -15,7 +15,7 @@ from dicomnode.dicom import status
 from dicomnode.dicom.instance import StoreAnswer, StoreRequest
 from dicomnode.dicom.sop_class import VERIFICATION
 from dicomnode.upper_layer import commands, normalized
-from dicomnode.upper_layer.commands import Command, decode, response_pdu
+from dicomnode.upper_layer.commands import Command, Decoder, response_pdu
 from dicomnode.upper_layer.faults import INVALID_PARAMETER, UNEXPECTED_PARAMETER, UNEXPECTED_PDU, Violation
 from dicomnode.upper_layer.operations import DataSink, IdentifierKind, IdentifierRequest, NormalizedRequest
 
@@ -52,6 +52,7 @@ class Messages:
     def __init__(self, association: PulledAssociation) -> None:
         self._association = association
         self._operations = association.operations
+        self._decoder = Decoder()
         self._command_bytes = bytearray()
         self._context_id: int | None = None
         """Of the message that is being received; None between messages."""
@@ -73,15 +74,14 @@ class Messages:
         if end == 0:
             raise Violation("P-DATA-TF is empty", INVALID_PARAMETER)
         while position < end:
-            if end - position < _ITEM_HEADER_BYTES:
+            start = position + _ITEM_HEADER_BYTES
+            if start > end:
                 raise Violation("presentation data value is cut off", INVALID_PARAMETER)
             length, context_id, header = _item(pdu, position)
-            position += _ITEM_HEADER_BYTES
-            size_bytes = length - 2
-            if not 0 <= size_bytes <= end - position:
+            position = start + length - 2
+            if not start <= position <= end:
                 raise Violation("presentation data value has a wrong length", INVALID_PARAMETER)
-            self._fragment(context_id, header, pdu[position : position + size_bytes])
-            position += size_bytes
+            self._fragment(context_id, header, pdu[start:position])
 
     def discard(self) -> None:
         """The association ends: what is half received is dropped."""
@@ -95,16 +95,17 @@ class Messages:
             self._begin(context_id)
         elif context_id != self._context_id:
             raise Violation("presentation context changes within a message", UNEXPECTED_PARAMETER)
+        is_last = bool(header & _IS_LAST)
         if header & _IS_COMMAND:
-            self._command_fragment(fragment, is_last=bool(header & _IS_LAST))
+            self._command_fragment(fragment, is_last=is_last)
+        elif self._store is not None:
+            self._dataset_fragment(fragment, is_last=is_last)
+        elif self._held is not None:
+            self._held_fragment(fragment, is_last=is_last)
         elif not self._is_command_whole:
             raise Violation("data set comes before its command", UNEXPECTED_PARAMETER)
-        elif self._store is not None:
-            self._dataset_fragment(fragment, is_last=bool(header & _IS_LAST))
-        elif self._held is not None:
-            self._held_fragment(fragment, is_last=bool(header & _IS_LAST))
         else:
-            self._other_fragment(fragment, is_last=bool(header & _IS_LAST))
+            self._other_fragment(fragment, is_last=is_last)
 
     def _begin(self, context_id: int) -> None:
         if context_id not in self._association._accepted_cx:
@@ -120,7 +121,7 @@ class Messages:
             raise Violation(f"command set of more than {_MAX_COMMAND_BYTES} bytes", INVALID_PARAMETER)
         if is_last:
             self._is_command_whole = True
-            self._serve(decode(self._command_bytes))
+            self._serve(self._decoder.decode(bytes(self._command_bytes)))
 
     def _serve(self, command: Command) -> None:
         """Begin with a message whose command set is whole."""

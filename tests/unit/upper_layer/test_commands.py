@@ -13,7 +13,7 @@ from pynetdicom.dsutils import encode
 from pynetdicom.pdu import P_DATA_TF
 
 from dicomnode.upper_layer import commands
-from dicomnode.upper_layer.commands import decode, response_pdu
+from dicomnode.upper_layer.commands import Decoder, decode, response_pdu
 from dicomnode.upper_layer.faults import Violation
 
 LONGEST = "1.2." + "3" * 60
@@ -167,3 +167,26 @@ def test_number_of_another_length_is_none() -> None:
 def test_bytes_beyond_ascii_in_a_title_do_not_raise() -> None:
     data = struct.pack("<HHIH", 0, 0x0100, 2, 1) + struct.pack("<HHI", 0, 0x1030, 2) + b"\xff\xfe"
     assert decode(data).text(commands.MOVE_ORIGINATOR_AE_TITLE) == "ÿþ"
+
+
+def test_decoder_reads_each_command_set_as_if_it_were_the_first() -> None:
+    requests = [store_request(AffectedSOPInstanceUID=f"1.2.{number}", MessageID=number) for number in range(95, 105)]
+    twice = struct.pack("<HHIHHHIHHHIH", 0, 0x0100, 2, 1, 0, 0x0110, 2, 7, 0, 0x0110, 2, 8)
+    other = [echo_request(), twice, struct.pack("<HHIHHHI", 0, 0x0100, 2, 1, 0, 0x0110, 0), twice]
+    decoder = Decoder()
+    for data in [*requests, *other, *requests, store_request(MoveOriginatorMessageID=3)]:
+        assert decoder.decode(data) == decode(data)
+
+
+def test_decoder_does_not_take_one_command_set_for_another_of_the_same_length() -> None:
+    decoder = Decoder()
+    decoder.decode(struct.pack("<HHIHHHIH", 0, 0x0100, 2, 1, 0, 0x0110, 2, 7))
+    other = decoder.decode(struct.pack("<HHIHHHIH", 0, 0x0100, 2, 1, 0, 0x0120, 2, 7))
+    assert other.number(commands.MESSAGE_ID) is None
+    assert other.number(commands.MESSAGE_ID_BEING_RESPONDED_TO) == 7
+    for data in (
+        struct.pack("<HHIHHHIH", 8, 0x0100, 2, 1, 0, 0x0120, 2, 7),
+        struct.pack("<HHIHHHI", 0, 0x0100, 2, 1, 0, 0x0120, 4),
+    ):
+        with pytest.raises(Violation):
+            decoder.decode(data)

@@ -110,6 +110,22 @@ def test_pdu_beyond_the_limit_is_a_violation_before_its_body_comes(
         read(connection)
 
 
+def test_peer_with_nagles_algorithm_need_not_wait_for_an_acknowledgment(ends: tuple[Connection, socket.socket]) -> None:
+    connection, peer = ends
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    message = pdu(4, b"command") + pdu(4, b"data")
+    started = time.monotonic()
+    for _ in range(30):
+        connection.send(pdu(4, b"answer"))
+        reader = threading.Thread(target=lambda: [read(connection) for _ in range(2)])
+        reader.start()
+        peer.recv(100)
+        for start in range(0, len(message), 6):
+            peer.sendall(message[start : start + 6])
+        reader.join()
+    assert time.monotonic() - started < 0.6  # a delayed acknowledgment takes 40 ms
+
+
 def test_silence_ends_after_the_idle_timeout(ends: tuple[Connection, socket.socket]) -> None:
     connection, _ = ends
     started = time.monotonic()
