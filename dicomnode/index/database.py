@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from dicomnode.errors import IndexUnavailableError
@@ -24,6 +22,26 @@ READERS_SHARE = 16
 """A reader has this part of the memory that the writer has for pages: the operating system keeps them as well."""
 STATEMENTS = 256
 """Compiled statements that a connection keeps."""
+
+
+class Reading:
+    """A connection while one thread reads with it; a class, because a generator costs as much as a look into an index."""
+
+    __slots__ = ("_age", "_connection", "_connections")
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._connection, self._age = self._connections.take()
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            self._connection.close()
+            self._connections.forget()
+            raise IndexUnavailableError(f"index cannot be read: {error}", rolled_back=True) from error
+        self._connections.give_back(self._connection, self._age)
 
 
 class Connections:
@@ -44,24 +62,12 @@ class Connections:
         """
         return self._connect(self._settings.cache_mb * 1024, "rwc" if may_create else "rw")
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Reading:
         """A connection for one thread to read with, for a short time: a transaction that stays open keeps the log from shrinking.
 
-        Raises:
-            IndexUnavailableError: it cannot be opened, or the index cannot be read.
+        To be entered by ``with``, which raises IndexUnavailableError when it cannot be opened, or the index cannot be read.
         """
-        connection, age = self._take()
-        try:
-            yield connection
-        except sqlite3.Error as error:
-            connection.close()
-            self.forget()
-            raise IndexUnavailableError(f"index cannot be read: {error}", rolled_back=True) from error
-        except BaseException:
-            self._give_back(connection, age)
-            raise
-        self._give_back(connection, age)
+        return Reading(self)
 
     def forget(self) -> None:
         """Read with new connections from now on: after an error the database may have been repaired or put in place anew."""
@@ -71,14 +77,16 @@ class Connections:
         for connection in idle:
             connection.close()
 
-    def _take(self) -> tuple[sqlite3.Connection, int]:
+    def take(self) -> tuple[sqlite3.Connection, int]:
+        """A connection for `Reading`, and how often all were forgotten before it was made."""
         with self._lock:
             age = self._age
             if self._idle:
                 return self._idle.pop(), age
         return self._connect(self._settings.cache_mb * 1024 // READERS_SHARE, "rw"), age
 
-    def _give_back(self, connection: sqlite3.Connection, age: int) -> None:
+    def give_back(self, connection: sqlite3.Connection, age: int) -> None:
+        """Keep what `take` gave for the next one, or close it."""
         with self._lock:
             if age == self._age and len(self._idle) < IDLE_READERS:
                 self._idle.append(connection)

@@ -17,7 +17,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def level_text(level: Level) -> str:
     """One level's attributes: ``{"00100010":"Doe^Jane"}``; the encoder would be made anew for each instance."""
-    return "{" + ",".join([f'"{_name(tag)}":{encode_basestring(value)}' for tag, value in level.items()]) + "}"
+    return _form(tuple(level)) % tuple(map(encode_basestring, level.values()))
 
 
 def level_of(text: str) -> dict[int, str]:
@@ -76,6 +76,12 @@ def _named(level: Level) -> dict[str, str]:
 
 def _numbered(level: dict[str, str]) -> dict[int, str]:
     return {int(name, 16): value for name, value in level.items()}
+
+
+@lru_cache(maxsize=1024)
+def _form(tags: tuple[int, ...]) -> str:
+    """The text of a level that has these attributes, with ``%s`` for each value; instances of a series have the same ones."""
+    return "{" + ",".join([f'"{_name(tag)}":%s' for tag in tags]) + "}"
 
 
 @lru_cache(maxsize=1024)

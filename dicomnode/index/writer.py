@@ -37,11 +37,13 @@ _CERTAINLY_NOT_COMMITTED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE
 _NEARLY_ALL: Final = 0.95
 """Of the time-out: with so much of it left, a connection's own is as good."""
 
+_INTERRUPTED: Final = IndexUnavailableError("index was not written: its writer was interrupted")
+
 
 class _Request(Generic[Result]):
     """A piece of work that waits for its transaction."""
 
-    __slots__ = ("error", "is_done", "needs_sync", "result", "since", "wake", "work")
+    __slots__ = ("_news", "error", "is_done", "needs_sync", "result", "since", "work")
 
     def __init__(self, work: Work[Result], *, needs_sync: bool) -> None:
         self.work = work
@@ -50,8 +52,18 @@ class _Request(Generic[Result]):
         self.is_done = False
         self.result: Result | None = None
         self.error: Exception | None = None
-        self.wake = threading.Lock()
-        self.wake.acquire()
+        self._news: threading.Lock | None = None
+
+    def expect_news(self) -> threading.Lock:
+        """What its thread waits for, until somebody calls `tell`."""
+        self._news = news = threading.Lock()
+        news.acquire()
+        return news
+
+    def tell(self) -> None:
+        """Have its thread go on, if that waits: it is done, or it is its turn to lead."""
+        if self._news is not None:
+            self._news.release()
 
     def fail(self, failure: IndexUnavailableError) -> None:
         """It fails with all others of its batch, unless it failed by itself; each with an exception of his own thread."""
@@ -109,32 +121,40 @@ class Writer:
             self._connection = None
 
     def _run(self, request: _Request[Result]) -> Result:
+        news = None
         with self._mutex:
-            self._waiting.append(request)  # type: ignore[arg-type]  # the queue does not look at results
-            leads, self._has_leader = not self._has_leader, True
-        if not leads:
-            request.wake.acquire()
-        if not request.is_done:
-            self._lead()
+            if self._has_leader:
+                news = request.expect_news()
+                self._waiting.append(request)  # type: ignore[arg-type]  # the queue does not look at results
+            self._has_leader = True
+        if news is None:  # while nobody leads, nobody waits
+            self._lead([request])  # type: ignore[list-item]  # nor does the leader
+        else:
+            news.acquire()
+            if not request.is_done:
+                self._lead(self._take_waiting())
         if request.error is not None:
             raise request.error
         return request.result  # type: ignore[return-value]  # it is done and had no error
 
-    def _lead(self) -> None:
+    def _take_waiting(self) -> list[_Request[object]]:
         with self._mutex:
             batch, self._waiting = self._waiting, []
-        failure: IndexUnavailableError | None = IndexUnavailableError(
-            "index was not written: its writer was interrupted"
-        )
-        unsynced: IndexUnavailableError | None = failure
+        return batch
+
+    def _lead(self, batch: list[_Request[object]]) -> None:
+        failure: IndexUnavailableError | None = _INTERRUPTED
+        unsynced: IndexUnavailableError | None = _INTERRUPTED
         try:
             try:
                 ticket = self._commit(batch)
             finally:
                 self._hand_over()
             failure = None
-            if any(request.needs_sync and request.error is None for request in batch):
-                self._log.sync(ticket)
+            for request in batch:
+                if request.needs_sync and request.error is None:
+                    self._log.sync(ticket)
+                    break
             unsynced = None
         except IndexUnavailableError as error:
             if failure is not None:
@@ -145,19 +165,19 @@ class Writer:
                 if fault := unsynced if request.needs_sync else failure:
                     request.fail(fault)
                 request.is_done = True
-                request.wake.release()
+                request.tell()
 
     def _hand_over(self) -> None:
         with self._mutex:
-            if self._waiting:
-                self._waiting[0].wake.release()
-            else:
-                self._has_leader = False
+            self._has_leader = bool(self._waiting)
+            if self._has_leader:
+                self._waiting[0].tell()
 
     def _commit(self, batch: list[_Request[object]]) -> int:
         """Commit the batch; the ticket that its sync needs."""
         deadline = batch[0].since + self._timeout_s  # nobody waits longer, also not behind one who waited in vain
-        with self._lock.held(deadline):
+        self._lock.acquire(deadline)
+        try:
             try:
                 connection = self._open()
                 self._begin(connection, deadline)
@@ -170,6 +190,8 @@ class Writer:
                 raise
             ticket = self._log.ticket()
             self._fold_if_due(connection)
+        finally:
+            self._lock.release()
         return ticket
 
     def _open(self) -> sqlite3.Connection:

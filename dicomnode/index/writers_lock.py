@@ -34,7 +34,15 @@ class WritersLock:
 
     @contextmanager
     def held(self, deadline: float | None = None) -> Iterator[None]:
-        """Hold it.
+        """Hold it; see `acquire`."""
+        self.acquire(deadline)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def acquire(self, deadline: float | None = None) -> None:
+        """Take it; the caller calls `release`.
 
         Args:
             deadline: when to give up, as `time.monotonic` tells it; a lock that is free then is had all the same.
@@ -44,11 +52,23 @@ class WritersLock:
         """
         if self._fd is None:
             self._fd = self._open()
-        self._acquire(self._fd, deadline)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        started = 0.0
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                now = time.monotonic()
+                started = started or now
+                if now > (deadline or started + self._timeout_s):
+                    raise IndexUnavailableError("index is held by another writer", rolled_back=True) from None
+                time.sleep(_SHORT_PAUSE_S if now - started < _EAGER_S else _LONG_PAUSE_S)
+            else:
+                return
+
+    def release(self) -> None:
+        """Let go of it."""
+        assert self._fd is not None
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -61,17 +81,3 @@ class WritersLock:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise IndexUnavailableError(f"index cannot be locked: {error.strerror}", rolled_back=True) from error
-
-    def _acquire(self, fd: int, deadline: float | None) -> None:
-        started = 0.0
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                now = time.monotonic()
-                started = started or now
-                if now > (deadline or started + self._timeout_s):
-                    raise IndexUnavailableError("index is held by another writer", rolled_back=True) from None
-                time.sleep(_SHORT_PAUSE_S if now - started < _EAGER_S else _LONG_PAUSE_S)
-            else:
-                return
