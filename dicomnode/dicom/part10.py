@@ -10,6 +10,7 @@ import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,9 @@ _GROUP: Final = 0x0002
 _SOP_CLASS_UID, _SOP_INSTANCE_UID, _TRANSFER_SYNTAX_UID = 0x0002, 0x0003, 0x0010
 _SOURCE_AE_TITLE: Final = 0x0016
 _UNDEFINED_LENGTH: Final = 0xFFFFFFFF
+_REMEMBERED: Final = 32
+
+_group_length = struct.Struct("<HH2sHI").pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +71,10 @@ def file_meta(
         source_ae_title: of the Application Entity that sent the data set over the network; empty when there was none.
         receiving_ae_title: our own, as the sender called us.
     """
-    group = (
-        _VERSION
-        + _element(_SOP_CLASS_UID, b"UI", sop_class_uid)
-        + _element(_SOP_INSTANCE_UID, b"UI", sop_instance_uid)
-        + _element(_TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid)
-        + _IMPLEMENTATION
-    )
-    if source_ae_title:
-        group += _element(_SOURCE_AE_TITLE, b"AE", source_ae_title) + _element(0x0017, b"AE", source_ae_title)
-    if receiving_ae_title:
-        group += _element(0x0018, b"AE", receiving_ae_title)
-    return _PREAMBLE + struct.pack("<HH2sHI", _GROUP, 0x0000, b"UL", 4, len(group)) + group
+    before, after = _around_instance(sop_class_uid, transfer_syntax_uid, source_ae_title, receiving_ae_title)
+    instance = _element(_SOP_INSTANCE_UID, b"UI", sop_instance_uid)
+    length = len(before) + len(instance) + len(after)
+    return b"".join((_PREAMBLE, _group_length(_GROUP, 0x0000, b"UL", 4, length), before, instance, after))
 
 
 def read_file_meta(source: Buffer | Path) -> FileMeta:
@@ -156,6 +152,20 @@ def _guess_transfer_syntax(buffer: Buffer, offset: int) -> str:
         if is_likely and (length == _UNDEFINED_LENGTH or length <= len(buffer) - offset - 8):
             return IMPLICIT_VR_LITTLE_ENDIAN
     raise DatasetError("not a DICOM file", offset)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _around_instance(
+    sop_class_uid: str, transfer_syntax_uid: str, source_ae_title: str, receiving_ae_title: str
+) -> tuple[bytes, bytes]:
+    """What stands before and after the SOP Instance UID in group 0002: the same for all instances of a series."""
+    before = _VERSION + _element(_SOP_CLASS_UID, b"UI", sop_class_uid)
+    after = _element(_TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid) + _IMPLEMENTATION
+    if source_ae_title:
+        after += _element(_SOURCE_AE_TITLE, b"AE", source_ae_title) + _element(0x0017, b"AE", source_ae_title)
+    if receiving_ae_title:
+        after += _element(0x0018, b"AE", receiving_ae_title)
+    return before, after
 
 
 def _element(element: int, vr: bytes, text: str) -> bytes:

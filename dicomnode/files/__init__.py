@@ -8,7 +8,8 @@ into its study's folder under a name that was never there, and only then indexed
 from __future__ import annotations
 
 from dicomnode.files.in_place import FileInPlace, KeptInPlace, is_in_place, told
-from dicomnode.files.reception import Kept, MemoryShare, Reception
+from dicomnode.files.kept import Kept
+from dicomnode.files.reception import MemoryShare, Reception
 from dicomnode.files.recovery import RecoveryReport, recover
 from dicomnode.files.reserve import spare_room
 from dicomnode.files.settings import FilesSettings

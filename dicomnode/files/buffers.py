@@ -33,6 +33,9 @@ class Buffers:
         self._spare.append(buffer)
 
 
+_NOTHING = memoryview(bytearray())
+
+
 class HeldBytes:
     """The bytes of one data set as they come, one after the other in memory."""
 
@@ -40,8 +43,8 @@ class HeldBytes:
 
     def __init__(self, buffers: Buffers) -> None:
         self._buffers = buffers
-        self._buffer = bytearray()
-        self._view = memoryview(self._buffer)
+        self._buffer: bytearray | None = None
+        self._view = _NOTHING
         self.size_bytes = 0
 
     def append(self, fragment: memoryview) -> None:
@@ -62,16 +65,16 @@ class HeldBytes:
 
     def drop(self) -> None:
         """Let go of all of it."""
-        self._view.release()
-        self._buffers.give_back(self._buffer)
-        self._buffer = bytearray()
-        self._view = memoryview(self._buffer)
-        self.size_bytes = 0
+        if self._buffer is not None:
+            self._view.release()
+            self._buffers.give_back(self._buffer)
+            self._buffer, self._view, self.size_bytes = None, _NOTHING, 0
 
     def _make_room(self, size_bytes: int) -> None:
-        self._view.release()
-        if not self._buffer:
+        if self._buffer is None:
             self._buffer = self._buffers.take()
+        else:
+            self._view.release()
         if size_bytes > len(self._buffer):
             self._buffer += bytes(max(size_bytes, 2 * len(self._buffer)) - len(self._buffer))
         self._view = memoryview(self._buffer)

@@ -35,7 +35,7 @@ _LOCATION = re.compile(r"[0-9a-f]{3}/[0-9a-z.]{1,64}(?:/[0-9]{3,9})?/[0-9a-z._-]
 class Folder:
     """A folder that instances of one study go to; open, so that its inode number stays its own."""
 
-    __slots__ = ("_own", "fd", "is_durable", "location", "path", "room")
+    __slots__ = ("_own", "_text", "fd", "is_durable", "location", "path", "room")
 
     def __init__(self, root: Path, location: str, room: int) -> None:
         """Open it.
@@ -49,8 +49,9 @@ class Folder:
         """Instances to put into it before entries are counted again."""
         self.is_durable = False
         """Whether its own entry in its parent, and so on up to the root, is known to be on disk."""
-        self.fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._own = os.fstat(self.fd)
+        self._text = str(self.path)
+        self.fd = os.open(self._text, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._own = _identity(os.fstat(self.fd))
 
     def __del__(self) -> None:
         """Close it when nobody uses it any more: a thread may still sync it when it is no longer remembered."""
@@ -60,7 +61,8 @@ class Folder:
     def is_here(self) -> bool:
         """Whether this folder, not one that was made in its place later, still is at its path."""
         try:
-            return os.path.samestat(self.path.stat(), self._own)
+            # once an instance: a Path costs more than the system call
+            return _identity(os.stat(self._text)) == self._own  # noqa: PTH116
         except FileNotFoundError:
             return False
 
@@ -70,6 +72,7 @@ class StudyFolders:
 
     def __init__(self, root: Path, *, durable: bool) -> None:
         self.root = root
+        self._text = str(root)
         self._durable = durable
         self._folders: OrderedDict[str, Folder] = OrderedDict()
         self._lock = threading.Lock()
@@ -104,7 +107,7 @@ class StudyFolders:
             FileNotFoundError: somebody removed the folder; nothing was linked.
             OSError: it failed; nothing is linked.
         """
-        target = f"{self.root}/{location}"
+        target = f"{self._text}/{location}"
         try:
             os.link(source, target)
             try:
@@ -257,6 +260,10 @@ def as_name(uid: str) -> str:
     if _UID.fullmatch(uid):
         return uid
     return "x" + blake3(uid.encode("utf-8", "surrogatepass")).hexdigest(16)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_ino, status.st_dev
 
 
 def _count(folder: Path) -> tuple[int, list[int]]:

@@ -34,6 +34,8 @@ class Incoming:
         while True:
             self.token = secrets.token_hex(4)
             self.path = incoming / f"{process}.{self.token}"
+            self._text = str(self.path)
+            """For what is done once an instance: a Path costs more than the system call."""
             self.path.mkdir(mode=FOLDER_MODE)
             lock = try_lock(self.path)
             if lock is not None:  # else a recovery that runs just now took it for a leftover
@@ -49,12 +51,12 @@ class Incoming:
         return f"{self.token}-{next(self._numbers):x}"
 
     def partial(self) -> str:
-        """The path for a new file whose place is not known yet; text, because each instance needs one."""
-        return f"{self.path}/{self.unique()}{_PARTIAL}"
+        """The path for a new file whose place is not known yet."""
+        return f"{self._text}/{self.unique()}{_PARTIAL}"
 
     def path_for(self, location: str) -> str:
         """The path of a file that is meant for ``location``."""
-        return f"{self.path}/{location.replace('/', _SEPARATOR)}"
+        return f"{self._text}/{location.replace('/', _SEPARATOR)}"
 
     def close(self) -> None:
         """Remove the folder if it is empty, and let go of it."""

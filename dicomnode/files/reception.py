@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from blake3 import blake3
 
@@ -18,13 +17,10 @@ from dicomnode.files.buffers import Buffers, HeldBytes
 from dicomnode.files.folders import Folder, StudyFolders, as_name
 from dicomnode.files.incoming import Incoming
 from dicomnode.files.incoming_file import IncomingFile
-from dicomnode.files.settings import FilesSettings
+from dicomnode.files.kept import Kept
 from dicomnode.files.space import FreeSpace
 from dicomnode.files.sync import storage_error
 
-WRITTEN_AS_IT_COMES_BYTES = 64 * 1024
-"""A data set that grows past this is written while the rest is on its way if it is to be durable: then the disk is at work before
-it is waited for. Without a sync to wait for, one write of all is cheaper."""
 RESERVED_AT_ONCE_BYTES = 256 * 1024
 PLACING_ATTEMPTS = 5
 """How often a folder may vanish under a file that is being placed in it."""
@@ -40,6 +36,25 @@ class MemoryShare(Protocol):
         """Return what was reserved."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all receptions of a process share.
+
+    Attributes:
+        threshold_bytes: a data set that grows past this goes on in a file instead of memory.
+        in_memory_only_bytes: past this it is written as it comes.
+        durable: whether what is kept survives a power loss.
+    """
+
+    incoming: Incoming
+    folders: StudyFolders
+    space: FreeSpace
+    buffers: Buffers
+    threshold_bytes: int
+    in_memory_only_bytes: int
+    durable: bool
+
+
 class Reception:
     """Takes one data set in; used by its association's thread alone.
 
@@ -47,34 +62,19 @@ class Reception:
     well. Nothing raises until the data set is asked for.
     """
 
-    def __init__(
-        self,
-        request: StoreRequest,
-        *,
-        incoming: Incoming,
-        folders: StudyFolders,
-        space: FreeSpace,
-        settings: FilesSettings,
-        buffers: Buffers,
-        memory: MemoryShare | None,
-        durable: bool,
-    ) -> None:
+    def __init__(self, request: StoreRequest, surroundings: Surroundings, memory: MemoryShare | None) -> None:
         self._request = request
-        self._incoming = incoming
-        self._folders = folders
-        self._space = space
-        self._threshold_bytes = settings.spool_threshold_bytes
-        self._in_memory_only_bytes = WRITTEN_AS_IT_COMES_BYTES if durable else settings.spool_threshold_bytes
+        self._surroundings = surroundings
         self._memory = memory
-        self._durable = durable
         self._reserved_bytes = 0
-        self._held = HeldBytes(buffers)
+        self._held = HeldBytes(surroundings.buffers)
         self._is_held = True
         """All that came is in memory."""
         self._spool: IncomingFile | None = None
         self._is_kept = False
         """The spool is in its place: its names are no longer ours to remove."""
-        self._hash = blake3()
+        self._hash: blake3 | None = None
+        """Of the spool."""
         self._digest: bytes | None = None
         self._dataset: memoryview | None = None
         self._failure: StorageError | None = None
@@ -82,7 +82,7 @@ class Reception:
         self.size_bytes = 0
         """Of the data set, as far as it came."""
         try:
-            space.check()
+            surroundings.space.check()
         except StorageError as error:
             self._failure = error
 
@@ -124,7 +124,7 @@ class Reception:
             raise self._failure
         if self._dataset is None:
             self._dataset = self._held.view() if self._is_held else self._mapped()
-            if self._spool and self._durable:
+            if self._spool and self._surroundings.durable:
                 self._spool.start_sync()
         return self._dataset
 
@@ -132,7 +132,7 @@ class Reception:
     def digest(self) -> bytes:
         """BLAKE3 of the data set's bytes."""
         if self._digest is None:
-            self._digest = self._hash.digest() if self._spool else blake3(self._held.view()).digest()
+            self._digest = self._hash.digest() if self._hash else blake3(self._held.view()).digest()
         return self._digest
 
     def keep(self, study_instance_uid: str, sop_instance_uid: str, sop_class_uid: str) -> Kept:
@@ -147,10 +147,10 @@ class Reception:
         if self._failure is not None:
             raise self._failure
         try:
-            self._space.check()
-            folder, location = self._choose_place(study_instance_uid, sop_instance_uid)
-            file = self._durable_file(self._meta(sop_class_uid, sop_instance_uid), self._incoming.path_for(location))
-            location = self._place(file, folder, location, study_instance_uid, sop_instance_uid)
+            self._surroundings.space.check()
+            place = self._choose_place(study_instance_uid, sop_instance_uid)
+            file = self._durable_file(self._meta(sop_class_uid, sop_instance_uid), place.incoming_path)
+            place = self._put(file, place, study_instance_uid, sop_instance_uid)
         except OSError as error:
             failure = storage_error(error)
             self._fail(failure)
@@ -159,14 +159,17 @@ class Reception:
             self._is_kept = True
         else:
             file.close()
-        return Kept(self._folders, file, location)
+        return Kept(self._surroundings.folders, file, place.location)
 
     def _take(self, fragment: memoryview) -> None:
         fits = self._is_held and self._fits(len(fragment))
-        if self._spool is None and (not fits or self._held.size_bytes + len(fragment) > self._in_memory_only_bytes):
+        if self._spool is None and (
+            not fits or len(fragment) + self._held.size_bytes > self._surroundings.in_memory_only_bytes
+        ):
             self._spool = self._begun()
         if self._spool is not None:
             self._spool.write(fragment)
+            assert self._hash is not None
             self._hash.update(fragment)
         if fits:
             self._held.append(fragment)
@@ -176,11 +179,11 @@ class Reception:
 
     def _fits(self, size_bytes: int) -> bool:
         wanted = self._held.size_bytes + size_bytes
-        if wanted > self._threshold_bytes:
+        if wanted > self._surroundings.threshold_bytes:
             return False
         if self._memory is None or wanted <= self._reserved_bytes:
             return True
-        more = max(wanted - self._reserved_bytes, min(RESERVED_AT_ONCE_BYTES, self._threshold_bytes))
+        more = max(wanted - self._reserved_bytes, min(RESERVED_AT_ONCE_BYTES, self._surroundings.threshold_bytes))
         if not self._memory.reserve(more):
             return False
         self._reserved_bytes += more
@@ -188,8 +191,9 @@ class Reception:
 
     def _begun(self) -> IncomingFile:
         meta = self._meta(self._request.sop_class_uid, self._request.sop_instance_uid)
-        self._hash.update(self._held.view())
-        return IncomingFile(self._incoming.partial(), meta, self._held.view())
+        held = self._held.view()
+        self._hash = blake3(held)
+        return IncomingFile(self._surroundings.incoming.partial(), meta, held)
 
     def _mapped(self) -> memoryview:
         assert self._spool is not None
@@ -221,7 +225,7 @@ class Reception:
         """The data set behind ``meta`` in a file, synced: the spool, or one that is written now, at ``path``."""
         # A spool was begun with the UIDs of the request: a data set that names another instance is written anew.
         file = self._spool if self._spool and self._spool.meta == meta else self._written(meta, path)
-        if not self._durable:
+        if not self._surroundings.durable:
             return file
         try:
             file.sync()
@@ -232,7 +236,7 @@ class Reception:
 
     def _synced_anew(self, failed: IncomingFile, meta: bytes) -> IncomingFile:
         try:
-            file = self._written(meta, self._incoming.partial())
+            file = self._written(meta, self._surroundings.incoming.partial())
         finally:
             failed.remove()
         try:
@@ -244,17 +248,16 @@ class Reception:
 
     def _written(self, meta: bytes, path: str) -> IncomingFile:
         if self._spool is None or self._is_held:
-            return IncomingFile(path, meta, self._held.view())
+            return IncomingFile(path, meta, self.dataset)
         return self._spool.copy(path, meta, self.digest)
 
-    def _choose_place(self, study_instance_uid: str, sop_instance_uid: str) -> tuple[Folder, str]:
+    def _choose_place(self, study_instance_uid: str, sop_instance_uid: str) -> _Place:
         """A folder with room, and a location in it that was never given."""
-        folder = self._folders.folder_for(study_instance_uid)
-        return folder, f"{folder.location}/{as_name(sop_instance_uid)}_{self._incoming.unique()}.dcm"
+        incoming, folder = self._surroundings.incoming, self._surroundings.folders.folder_for(study_instance_uid)
+        location = f"{folder.location}/{as_name(sop_instance_uid)}_{incoming.unique()}.dcm"
+        return _Place(folder, location, incoming.path_for(location))
 
-    def _place(
-        self, file: IncomingFile, folder: Folder, location: str, study_instance_uid: str, sop_instance_uid: str
-    ) -> str:
+    def _put(self, file: IncomingFile, place: _Place, study_instance_uid: str, sop_instance_uid: str) -> _Place:
         """Link the file into the folder, or into another when that one vanished; its incoming name says where beforehand.
 
         Raises:
@@ -262,41 +265,22 @@ class Reception:
         """
         try:
             for _ in range(PLACING_ATTEMPTS):
-                file.move(self._incoming.path_for(location))
-                with contextlib.suppress(FileNotFoundError):
-                    self._folders.link(file.path, folder, location)
-                    return location
-                folder, location = self._choose_place(study_instance_uid, sop_instance_uid)
+                file.move(place.incoming_path)
+                try:
+                    self._surroundings.folders.link(file.path, place.folder, place.location)
+                except FileNotFoundError:
+                    place = self._choose_place(study_instance_uid, sop_instance_uid)
+                else:
+                    return place
             raise FileNotFoundError(errno.ENOENT, "the study's folder vanishes again and again")
         except OSError:
             file.remove()
             raise
 
 
-class Kept:
-    """A file in its place, with a second name in ``incoming`` until its row is committed.
+class _Place(NamedTuple):
+    """Where a file goes, and its name in ``incoming`` that says so."""
 
-    Neither `settle` nor `withdraw` was called: recovery decides, by the row.
-    """
-
-    __slots__ = ("_file_path", "_folders", "dataset_offset", "dataset_size_bytes", "location")
-
-    def __init__(self, folders: StudyFolders, file: IncomingFile, location: str) -> None:
-        self._folders = folders
-        self._file_path = file.path
-        self.location = location
-        """Relative to the folder of files."""
-        self.dataset_offset = len(file.meta)
-        """Bytes before the data set."""
-        self.dataset_size_bytes = file.size_bytes
-
-    def settle(self) -> None:
-        """The row is committed: the file is finished work."""
-        with contextlib.suppress(OSError):  # recovery finds the row
-            os.unlink(self._file_path)  # noqa: PTH108 - once an instance: a Path costs more than the system call
-
-    def withdraw(self) -> None:
-        """The row was certainly not written: remove the file, by its own names only."""
-        with contextlib.suppress(OSError):  # recovery finds no row
-            self._folders.remove(self.location)
-            Path(self._file_path).unlink()
+    folder: Folder
+    location: str
+    incoming_path: str

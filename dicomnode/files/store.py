@@ -20,7 +20,7 @@ from dicomnode.files.buffers import Buffers
 from dicomnode.files.folders import StudyFolders
 from dicomnode.files.in_place import is_in_place, sync_in_place, told
 from dicomnode.files.incoming import Incoming
-from dicomnode.files.reception import MemoryShare, Reception
+from dicomnode.files.reception import MemoryShare, Reception, Surroundings
 from dicomnode.files.settings import FilesSettings
 from dicomnode.files.space import FreeSpace
 from dicomnode.files.sync import storage_error, sync_folder
@@ -29,6 +29,9 @@ DIGEST_ALGORITHM: Final = "blake3"
 INCOMING_NAME: Final = "incoming"
 """The folder of unfinished work, beside the folder of files: on the same file system."""
 READ_BYTES = 1024 * 1024
+WRITTEN_AS_IT_COMES_BYTES = 64 * 1024
+"""A data set that grows past this is written while the rest is on its way if it is to be durable: then the disk is at work before
+it is waited for. Without a sync to wait for, one write of all is cheaper."""
 
 
 def remove_files(root: Path, locations: Iterable[str]) -> None:
@@ -72,15 +75,22 @@ class Files:
         Raises:
             StorageError: a folder cannot be made.
         """
-        self._settings = settings
         self._durable = durable
         try:
             self._folders = StudyFolders(root, durable=durable)
             self._incoming = Incoming(root.parent / INCOMING_NAME, process, durable=durable)
         except OSError as error:
             raise storage_error(error) from error
-        self._buffers = Buffers()
-        self._space = FreeSpace(root, settings.free_space_floor_bytes)
+        threshold_bytes = settings.spool_threshold_bytes
+        self._surroundings = Surroundings(
+            self._incoming,
+            self._folders,
+            FreeSpace(root, settings.free_space_floor_bytes),
+            Buffers(),
+            threshold_bytes,
+            WRITTEN_AS_IT_COMES_BYTES if durable else threshold_bytes,
+            durable,
+        )
 
     def receive(self, request: StoreRequest, memory: MemoryShare | None = None) -> Reception:
         """Where the bytes of the data set of ``request`` go; never raises, what fails is told when the data set is asked for.
@@ -88,16 +98,7 @@ class Files:
         Args:
             memory: what the association may take of the memory for all associations; None for as much as it needs.
         """
-        return Reception(
-            request,
-            incoming=self._incoming,
-            folders=self._folders,
-            space=self._space,
-            settings=self._settings,
-            buffers=self._buffers,
-            memory=memory,
-            durable=self._durable,
-        )
+        return Reception(request, self._surroundings, memory)
 
     def read(self, location: str) -> StoredDataset:
         """The data set at ``location``.
