@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from pydicom.datadict import dictionary_has_tag
 
 from dicomnode.dicom.scan import Fault, FaultKind
 from dicomnode.qa.identification import INDEXING_UIDS
 from dicomnode.qa.rule import Hit, Subject
+
+_INDEXING = frozenset(INDEXING_UIDS)
 
 _BROKEN = frozenset(
     {
@@ -31,33 +33,38 @@ _UNTIDY = frozenset({FaultKind.ODD_LENGTH, FaultKind.TRAILING_PADDING})
 _ITEM_GROUP = 0xFFFE  # items and delimiters are in the dictionary, but are no elements (PS3.5 Section 7.5)
 
 
-def unreadable(subject: Subject) -> Iterator[Hit]:
+def unreadable(subject: Subject) -> Sequence[Hit]:
     """It could not be read as far as the four UIDs, strictly or leniently."""
     elements = subject.dataset.elements
-    if all(tag in elements for tag in INDEXING_UIDS):
-        return
+    if elements.keys() >= _INDEXING:
+        return ()
     if not elements:
-        yield Hit((), "Data Set cannot be parsed: it has no elements")
-    elif broken := _faults(subject, _BROKEN):
-        yield Hit(_tags(broken), f"Data Set cannot be parsed: {broken[0].kind}")
+        return (Hit((), "Data Set cannot be parsed: it has no elements"),)
+    broken = _faults(subject, _BROKEN)
+    return (Hit(_tags(broken), f"Data Set cannot be parsed: {broken[0].kind}"),) if broken else ()
 
 
-def damaged(subject: Subject) -> Iterator[Hit]:
+def damaged(subject: Subject) -> Sequence[Hit]:
     """The encoding is broken somewhere, though what identifies the instance could be read."""
-    if broken := [fault for fault in _faults(subject, _BROKEN) if not _is_cut_pixel_data(subject, fault)]:
-        yield Hit(_tags(broken), f"Data Set damaged: {broken[0].kind}")
+    if not subject.dataset.faults:
+        return ()
+    broken = [fault for fault in _faults(subject, _BROKEN) if not _is_cut_pixel_data(subject, fault)]
+    return (Hit(_tags(broken), f"Data Set damaged: {broken[0].kind}"),) if broken else ()
 
 
-def irregular(subject: Subject) -> Iterator[Hit]:
+def irregular(subject: Subject) -> Sequence[Hit]:
     """Elements are out of order, come twice, or are encoded otherwise than announced; it could be read whole."""
-    if faults := _faults(subject, _IRREGULAR):
-        yield Hit(_tags(faults), f"Data Set encoding: {faults[0].kind}")
+    return _encoding(subject, _IRREGULAR) if subject.dataset.faults else ()
 
 
-def untidy(subject: Subject) -> Iterator[Hit]:
+def untidy(subject: Subject) -> Sequence[Hit]:
     """Lengths are odd, or padding follows the last element; nothing is in doubt."""
-    if faults := _faults(subject, _UNTIDY):
-        yield Hit(_tags(faults), f"Data Set encoding: {faults[0].kind}")
+    return _encoding(subject, _UNTIDY) if subject.dataset.faults else ()
+
+
+def _encoding(subject: Subject, kinds: frozenset[FaultKind]) -> Sequence[Hit]:
+    faults = _faults(subject, kinds)
+    return (Hit(_tags(faults), f"Data Set encoding: {faults[0].kind}"),) if faults else ()
 
 
 def _faults(subject: Subject, kinds: frozenset[FaultKind]) -> list[Fault]:

@@ -24,6 +24,11 @@ from dicomnode.qa.rule import Hit, Subject
 INDEXING_UIDS: Final = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
 
 
+def doubtful_uids(subject: Subject) -> list[int]:
+    """Those of the four UIDs that are missing or break any rule: what the three rules on them go by."""
+    return [tag for tag in INDEXING_UIDS if _form(subject.uid(tag)) is not _Form.STRICT]
+
+
 def without_uids(subject: Subject) -> Iterator[Hit]:
     """One of the four UIDs that it is indexed by is missing or empty."""
     for tag in INDEXING_UIDS:

@@ -237,7 +237,7 @@ def _told(rule: str) -> Check:
 
 _KNOWN: Final[Callable[[str], bool]] = _is_known
 IOD: Final = tuple(
-    Rule(rule, severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, "PS3.3", _told(rule), concerns)
+    Rule(rule, severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, "PS3.3", _told(rule), concerns, look=check_iod)
     for rule, severity, concerns in (
         (TYPE_1, Severity.WARN, _KNOWN),
         (TYPE_1_EMPTY, Severity.WARN, _KNOWN),

@@ -15,11 +15,17 @@ OVERLAY_DATA: Final = tuple((group << 16) | 0x3000 for group in range(0x6000, 0x
 _OVERLAYS: Final = frozenset(OVERLAY_DATA)
 _ROWS, _COLUMNS, _FRAMES = 0x0010, 0x0011, 0x0015
 """Element numbers within a group of Overlay Data."""
+OVERLAY_ATTRIBUTES: Final = tuple(
+    (tag & 0xFFFF0000) | number for tag in OVERLAY_DATA for number in (_ROWS, _COLUMNS, _FRAMES)
+)
 
-_PALETTES: Final = tuple((0x00281101 + color, 0x00281201 + color, 0x00281221 + color) for color in range(3))
-"""Descriptor, data and segmented data of red, green and blue."""
+PALETTE_DESCRIPTORS: Final = tuple(0x00281101 + color for color in range(3))
+"""Of red, green and blue."""
+PALETTE_DATA: Final = tuple(data + color for color in range(3) for data in (0x00281201, 0x00281221))
+"""Data and segmented data of each."""
+_PALETTES: Final = tuple(zip(PALETTE_DESCRIPTORS, PALETTE_DATA[::2], PALETTE_DATA[1::2], strict=True))
 _MODALITY_LUT, _VOI_LUT, _LUT_DESCRIPTOR, _LUT_DATA = 0x00283000, 0x00283010, 0x00283002, 0x00283006
-_LUT_SEQUENCES: Final = (_MODALITY_LUT, _VOI_LUT)
+LUT_SEQUENCES: Final = (_MODALITY_LUT, _VOI_LUT)
 _MOST_ENTRIES: Final = 1 << 16
 """What a descriptor of 0 entries means."""
 
@@ -73,7 +79,7 @@ def _palettes(subject: Subject) -> Iterator[Hit]:
 
 
 def _luts(subject: Subject) -> Iterator[Hit]:
-    for sequence in _LUT_SEQUENCES:
+    for sequence in LUT_SEQUENCES:
         for number, item in enumerate(subject.dataset.items.get(sequence, ())):
             fault = _fault(subject, item, _LUT_DESCRIPTOR, _LUT_DATA)
             if fault:

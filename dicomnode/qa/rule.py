@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -14,11 +14,10 @@ from dicomnode.dicom.instance import Severity, StoreRequest
 from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.scan import UNDEFINED, ScannedDataset
 from dicomnode.dicom.value_representation import CHARACTERS, effective_vr
+from dicomnode.qa.reads import Reads
 
 MAX_VALUE_BYTES: Final = 1024
 """How much of a value a rule sees: a sender decides how long a value is, but not what judging it costs."""
-
-_UNREAD: Final = b"\0unread"
 
 _T = TypeVar("_T")
 
@@ -33,7 +32,7 @@ class Subject:
         known: what the node has of its patient, study and series; None where nobody looked: there is no index beside a file.
     """
 
-    __slots__ = ("_numbers", "_shared", "_uids", "_values", "dataset", "known", "request", "today")
+    __slots__ = ("_head", "_numbers", "_shared", "_uids", "_values", "dataset", "known", "request", "today")
 
     def __init__(
         self, dataset: ScannedDataset, request: StoreRequest, today: date, known: Knowledge | None = None
@@ -42,6 +41,7 @@ class Subject:
         self.request = request
         self.today = today
         self.known = known
+        self._head = dataset.head
         self._values: dict[int, bytes | None] = {}
         self._uids: dict[int, str] = {}
         self._numbers: dict[int, int | None] = {}
@@ -49,10 +49,10 @@ class Subject:
 
     def value(self, tag: int) -> bytes | None:
         """At most the first ``MAX_VALUE_BYTES`` of a value, as `ScannedDataset.value` has it; None when absent."""
-        value = self._values.get(tag, _UNREAD)
-        if value is _UNREAD:
-            value = self._values[tag] = self._read(tag)
-        return value
+        values = self._values
+        if tag not in values:
+            values[tag] = self._read(tag)
+        return values[tag]
 
     def uid(self, tag: int) -> str:
         """A UID without padding, cut like a value, with bytes that are no ASCII as latin-1; empty when absent."""
@@ -94,8 +94,9 @@ class Subject:
         if element is None or element[2] == UNDEFINED:
             return None
         vr, offset, length = element
-        value = bytes(self.dataset.data[offset : offset + min(length, MAX_VALUE_BYTES)])
-        if length > MAX_VALUE_BYTES or effective_vr(tag, vr) in CHARACTERS:
+        end = offset + (length if length < MAX_VALUE_BYTES else MAX_VALUE_BYTES)
+        value = self._head[offset:end] if end <= len(self._head) else bytes(self.dataset.data[offset:end])
+        if vr in CHARACTERS or length > MAX_VALUE_BYTES or (vr == b"UN" and effective_vr(tag, vr) in CHARACTERS):
             return value.rstrip(b" \0")
         return value
 
@@ -131,6 +132,8 @@ class Hit(NamedTuple):
 
 
 Check = Callable[[Subject], Iterable[Hit]]
+Look = Callable[[Subject], Sized]
+"""One look at an instance that several rules share by `Subject.once`; what it gives is empty where none of them finds anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,8 @@ class Rule:
         sop_classes: whether instances of a SOP Class (by its UID) are looked at; None for those of all.
         cap: at most so its findings count, whatever its severity; they tell what they would have been.
         otherwise: how a rule of severity FIX judges what it cannot mend.
+        reads: what decides what it finds, if it is only this; None for a rule that is asked about each instance.
+        look: what it goes by; None for a rule that looks for itself. It is asked only where the look gives something.
     """
 
     id: str
@@ -156,6 +161,8 @@ class Rule:
     sop_classes: Callable[[str], bool] | None = None
     cap: Severity = Severity.REJECT
     otherwise: Severity = Severity.WARN
+    reads: Reads | None = None
+    look: Look | None = None
 
     def __post_init__(self) -> None:
         """Refuse a status that would tell a sender that what was rejected is kept.

@@ -23,6 +23,7 @@ from dicomnode.dicom.scan import ScannedDataset
 from dicomnode.qa import knowledge
 from dicomnode.qa.core import ENGINE_FAULT, FOUND_BY_THE_INDEX, OTHER_CONTENT, OTHER_PATIENT
 from dicomnode.qa.language import Facts, RuleSet
+from dicomnode.qa.panel import Memory, Panel
 from dicomnode.qa.rule import Hit, Rule, Subject
 from dicomnode.qa.rules import RULES
 from dicomnode.qa.settings import OnEngineError, QaSettings, RuleSeverity
@@ -65,7 +66,8 @@ class Validation:
         setting = settings.severities.get(OTHER_PATIENT, RuleSeverity.QUARANTINE)
         holds_back = setting in (RuleSeverity.QUARANTINE, RuleSeverity.REJECT)
         self._other_patient = _found_by_the_index(OTHER_PATIENT) if holds_back else None
-        self._rules_of = lru_cache(maxsize=_SELECTIONS)(self._select)
+        self._memory: Memory = {}
+        self._panel = lru_cache(maxsize=_SELECTIONS)(self._select)
         self.rule_set = _hash(self._rules, settings, self._site)
         """Names the effective rules: kept with every verdict."""
 
@@ -88,9 +90,10 @@ class Validation:
         findings: list[Finding] = []
         changes: dict[int, Change] = {}
         day = today if self._site.expires else None
-        for rule in self._rules_of(request.sop_class_uid, day, self._site.facts(subject)):
+        panel = self._panel(request.sop_class_uid, day, self._site.facts(subject))
+        for _, rule, hits in panel.questions(subject):
             try:
-                for hit in rule.check(subject):
+                for hit in rule.check(subject) if hits is None else hits:
                     is_mended = hit.change is not None and _takes(rule, hit.change, changes if can_be_fixed else None)
                     findings.append(_finding(rule, hit, is_mended=is_mended))
             except Exception as error:  # noqa: BLE001 - a bug in a rule must never lose an image
@@ -137,11 +140,11 @@ class Validation:
         tags = tuple(dict.fromkeys(tag for finding in deciding for tag in finding.tags))
         return StoreAnswer(_KEPT.get(worst, deciding[0].status), tags, _comment(deciding[0]))
 
-    def _select(self, sop_class_uid: str, today: date | None, facts: Facts) -> tuple[Rule, ...]:
+    def _select(self, sop_class_uid: str, today: date | None, facts: Facts) -> Panel:
         """The rules for instances of one kind, selected when the first one comes; the day counts where overrides end."""
         rules = self._site.applied(self._rules, facts, today or date.min)
         run = [rule for rule in rules if rule.severity >= self._from_severity]
-        return tuple(rule for rule in run if _concerns(rule, sop_class_uid))
+        return Panel([rule for rule in run if _concerns(rule, sop_class_uid)], self._memory)
 
     def _engine_fault(self, rule: Rule) -> Finding:
         holds_back = self._settings.on_engine_error is OnEngineError.QUARANTINE

@@ -35,7 +35,7 @@ def _tag(hit: Hit) -> int:
 
 
 VALUES: Final = tuple(
-    Rule(rule, severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, reference, check)
+    Rule(rule, severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, reference, check, look=flawed_values)
     for rule, severity, reference, check in (
         (FORM, Severity.WARN, "PS3.5 6.2", _told(FORM)),
         (LENGTH, Severity.WARN, "PS3.5 6.2", _told(LENGTH)),

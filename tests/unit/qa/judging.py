@@ -14,6 +14,7 @@ from unit.dicom.elements import explicit
 
 from dicomnode.dicom.instance import Severity, StoreAnswer, StoreRequest, Verdict
 from dicomnode.dicom.knowledge import Knowledge
+from dicomnode.dicom.layout import Layouts
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import scan
 from dicomnode.qa import QaSettings, Validation
@@ -74,9 +75,10 @@ def judge(
     transfer_syntax: str = ExplicitVRLittleEndian,
     validation: Validation = VALIDATION,
     known: Knowledge | None = None,
+    layouts: Layouts | None = None,
 ) -> Verdict:
     """The verdict on a data set, or on the slice with changes; the request names the instance as the data set does."""
-    scanned = scan(data if isinstance(data, bytes) else sliced(data), transfer_syntax)
+    scanned = scan(data if isinstance(data, bytes) else sliced(data), transfer_syntax, layouts=layouts)
     named = scanned.uid(0x00080018) or "" if sop_instance is None else sop_instance
     return validation.judge(scanned, StoreRequest(sop_class, named, transfer_syntax, SENDER), TODAY, known)
 
