@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
-
-from blake3 import blake3
 
 from dicomnode.dicom.instance import StoreRequest
 from dicomnode.dicom.part10 import file_meta
 from dicomnode.errors import StorageError
 from dicomnode.files.buffers import Buffers, HeldBytes
+from dicomnode.files.chunks import MEMORY_BYTES, Chunks
+from dicomnode.files.digest import Digest
 from dicomnode.files.folders import Folder, StudyFolders, as_name
 from dicomnode.files.incoming import Incoming
 from dicomnode.files.incoming_file import IncomingFile
@@ -41,6 +42,7 @@ class Surroundings:
     """What all receptions of a process share.
 
     Attributes:
+        helpers: threads that digest what is large.
         threshold_bytes: a data set that grows past this goes on in a file instead of memory.
         in_memory_only_bytes: past this it is written as it comes.
         durable: whether what is kept survives a power loss.
@@ -50,6 +52,7 @@ class Surroundings:
     folders: StudyFolders
     space: FreeSpace
     buffers: Buffers
+    helpers: Executor
     threshold_bytes: int
     in_memory_only_bytes: int
     durable: bool
@@ -71,11 +74,12 @@ class Reception:
         self._is_held = True
         """All that came is in memory."""
         self._spool: IncomingFile | None = None
+        self._chunks: Chunks | None = None
+        """On their way into the spool, where all that came is no longer in memory."""
+        self._is_complete = False
         self._is_kept = False
         """The spool is in its place: its names are no longer ours to remove."""
-        self._hash: blake3 | None = None
-        """Of the spool."""
-        self._digest: bytes | None = None
+        self._digest = Digest(surroundings.helpers)
         self._dataset: memoryview | None = None
         self._failure: StorageError | None = None
         self._afterwards: list[Callable[[], None]] = []
@@ -107,6 +111,10 @@ class Reception:
 
     def _drop(self) -> None:
         self._dataset = None
+        self._digest.wait()
+        if self._chunks is not None:
+            self._chunks.close()
+            self._chunks = None
         self._let_go_of_memory()
         if self._spool is not None:
             with contextlib.suppress(OSError):  # what cannot be removed now is removed by recovery
@@ -120,20 +128,20 @@ class Reception:
         Raises:
             StorageError: something of it could not be written.
         """
-        if self._failure is not None:
-            raise self._failure
+        self._complete()
         if self._dataset is None:
             self._dataset = self._held.view() if self._is_held else self._mapped()
-            if self._spool and self._surroundings.durable:
-                self._spool.start_sync()
         return self._dataset
 
     @property
     def digest(self) -> bytes:
-        """BLAKE3 of the data set's bytes."""
-        if self._digest is None:
-            self._digest = self._hash.digest() if self._hash else blake3(self._held.view()).digest()
-        return self._digest
+        """BLAKE3 of the data set's bytes.
+
+        Raises:
+            StorageError: something of it could not be written.
+        """
+        self._complete()
+        return self._digest.value()
 
     def keep(self, study_instance_uid: str, sop_instance_uid: str, sop_class_uid: str) -> Kept:
         """Write the data set, where that is still to do, and place it in the study's folder; durable when this returns.
@@ -144,8 +152,7 @@ class Reception:
             StorageError: it could not be made durable; nothing of it is left.
             OutOfSpaceError: because there is no room.
         """
-        if self._failure is not None:
-            raise self._failure
+        self._complete()
         try:
             self._surroundings.space.check()
             place = self._choose_place(study_instance_uid, sop_instance_uid)
@@ -162,20 +169,29 @@ class Reception:
         return Kept(self._surroundings.folders, file, place.location)
 
     def _take(self, fragment: memoryview) -> None:
-        fits = self._is_held and self._fits(len(fragment))
-        if self._spool is None and (
-            not fits or len(fragment) + self._held.size_bytes > self._surroundings.in_memory_only_bytes
-        ):
-            self._spool = self._begun()
-        if self._spool is not None:
-            self._spool.write(fragment)
-            assert self._hash is not None
-            self._hash.update(fragment)
-        if fits:
+        if self._is_held and not self._fits(len(fragment)):
+            self._leave_memory()
+        if self._is_held:
+            if self._spool is None and self._held.size_bytes + len(fragment) > self._surroundings.in_memory_only_bytes:
+                self._spool = self._begun()
+            if self._spool is not None:
+                self._spool.write(fragment)
             self._held.append(fragment)
-        elif self._is_held:
-            self._is_held = False
-            self._let_go_of_memory()
+        elif self._chunks is not None:
+            self._chunks.write(fragment)
+        elif self._spool is not None:
+            self._spool.write(fragment)
+            self._digest.update(fragment)
+
+    def _leave_memory(self) -> None:
+        """Go on in a file: the data set is too large, or no memory is left; then not even chunks have any."""
+        self._digest.begin(self._held.view())
+        self._spool = self._spool or self._begun()
+        self._digest.wait()
+        self._is_held = False
+        self._let_go_of_memory()
+        if self._reserve(MEMORY_BYTES):
+            self._chunks = Chunks(self._spool, self._digest, self._surroundings.buffers)
 
     def _fits(self, size_bytes: int) -> bool:
         wanted = self._held.size_bytes + size_bytes
@@ -184,16 +200,37 @@ class Reception:
         if self._memory is None or wanted <= self._reserved_bytes:
             return True
         more = max(wanted - self._reserved_bytes, min(RESERVED_AT_ONCE_BYTES, self._surroundings.threshold_bytes))
-        if not self._memory.reserve(more):
-            return False
-        self._reserved_bytes += more
+        return self._reserve(more)
+
+    def _reserve(self, size_bytes: int) -> bool:
+        if self._memory is not None:
+            if not self._memory.reserve(size_bytes):
+                return False
+            self._reserved_bytes += size_bytes
         return True
 
     def _begun(self) -> IncomingFile:
         meta = self._meta(self._request.sop_class_uid, self._request.sop_instance_uid)
-        held = self._held.view()
-        self._hash = blake3(held)
-        return IncomingFile(self._surroundings.incoming.partial(), meta, held)
+        return IncomingFile(self._surroundings.incoming.partial(), meta, self._held.view())
+
+    def _complete(self) -> None:
+        """All of it has come: have it in memory or in its file, and the digest begun."""
+        if self._failure is not None:
+            raise self._failure
+        if self._is_complete:
+            return
+        self._is_complete = True
+        try:
+            if self._chunks is not None:
+                self._chunks.flush()
+        except OSError as error:
+            failure = storage_error(error)
+            self._fail(failure)
+            raise failure from error
+        if self._spool is not None and self._surroundings.durable:
+            self._spool.start_sync()
+        if self._is_held:
+            self._digest.begin(self._held.view())
 
     def _mapped(self) -> memoryview:
         assert self._spool is not None

@@ -12,7 +12,7 @@ from dicomnode.settings import Settings
 class FilesSettings(Settings):
     """How instances are kept as files."""
 
-    spool_threshold_bytes: Annotated[int, Field(ge=0)] = 8 * 1024 * 1024
+    spool_threshold_bytes: Annotated[int, Field(ge=0)] = 1024 * 1024
     """A data set that grows past this many bytes while it is received goes on in a file instead of memory."""
     free_space_floor_bytes: Annotated[int, Field(ge=0)] = 1024 * 1024 * 1024
     """With less free space than this many bytes, instances are refused as out of resources until there is room again."""

@@ -6,6 +6,7 @@ import contextlib
 import mmap
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,11 +83,13 @@ class Files:
         except OSError as error:
             raise storage_error(error) from error
         threshold_bytes = settings.spool_threshold_bytes
+        self._helpers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="digest")
         self._surroundings = Surroundings(
             self._incoming,
             self._folders,
             FreeSpace(root, settings.free_space_floor_bytes),
             Buffers(),
+            self._helpers,
             threshold_bytes,
             WRITTEN_AS_IT_COMES_BYTES if durable else threshold_bytes,
             durable,
@@ -216,6 +219,7 @@ class Files:
     def close(self) -> None:
         """Let go of this process's folder of unfinished work; what is left in it is for recovery."""
         self._incoming.close()
+        self._helpers.shutdown(wait=False)
 
     def _begin_removal(self, location: str) -> Path:
         name = Path(self._incoming.path_for(location))

@@ -66,12 +66,13 @@ def receive() -> Receive:
         *,
         syntax: str = EXPLICIT_LE,
         memory: MemoryShare | None = None,
+        piece_bytes: int = FRAGMENT_BYTES,
     ) -> Reception:
         request = StoreRequest(CT, uid, syntax, Sender("CT1", "NODE", "127.0.0.1"))
         reception = files.receive(request, memory)
-        buffer = bytearray(FRAGMENT_BYTES)
-        for start in range(0, len(dataset), FRAGMENT_BYTES):
-            fragment = dataset[start : start + FRAGMENT_BYTES]
+        buffer = bytearray(piece_bytes)
+        for start in range(0, len(dataset), piece_bytes):
+            fragment = dataset[start : start + piece_bytes]
             buffer[: len(fragment)] = fragment
             reception.write(memoryview(buffer)[: len(fragment)])
         return reception

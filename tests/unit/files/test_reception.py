@@ -190,8 +190,22 @@ def test_gives_its_share_of_memory_back(node, receive):
     assert table.use()[0].memory_bytes >= SMALL
     small.discard()
     assert table.use()[0].memory_bytes == 0
-    receive(files, os.urandom(SPOOLED), memory=memory)
+    spooled = receive(files, os.urandom(SPOOLED), memory=memory)
+    assert table.use()[0].memory_bytes > 0
+    spooled.discard()
     assert table.use()[0].memory_bytes == 0
+
+
+@pytest.mark.parametrize("size_bytes", [100_000, 100_001, 1 << 20, (1 << 20) + 1, 5_000_000])
+@pytest.mark.parametrize("piece_bytes", [1000, 131_066, 3 << 20])
+@pytest.mark.parametrize("durable", [True, False])
+def test_digest_and_file_are_of_what_came_in_pieces_of_any_size(node, receive, size_bytes, piece_bytes, durable):
+    """On both sides of what is held in memory, and of what goes to the file and is digested at once."""
+    dataset = os.urandom(size_bytes)
+    reception = receive(node.open(durable=durable), dataset, piece_bytes=piece_bytes)
+    assert reception.digest == blake3(bytes(reception.dataset)).digest() == blake3(dataset).digest()
+    kept = reception.keep(STUDY, "1.2.3", CT)
+    assert (node.root / kept.location).read_bytes()[kept.dataset_offset :] == dataset
 
 
 @pytest.mark.parametrize("size_bytes", [SPOOLED, 3_000_000], ids=["when kept", "when received"])
@@ -220,7 +234,7 @@ def test_full_disk_is_told_and_leaves_nothing(node, receive, small_disk, size_by
 def test_failed_write_is_told_when_the_data_set_is_asked_for(node, receive):
     files = node.open()
     with files_end_at(200_000):
-        reception = receive(files, os.urandom(SPOOLED))
+        reception = receive(files, os.urandom(3_000_000))
     assert node.unfinished() == []
     with pytest.raises(StorageError, match="cannot be written"):
         reception.dataset  # noqa: B018
