@@ -12,7 +12,6 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def _durations_s(index: Index, studies: int, *, anew: bool) -> Iterator[float]:
         index.instances.add(instance, OnConflict())
         said = instance.attributes
         if anew:
-            said = replace(said, series={**said.series, _STATION: str(turn)})
+            said = said._replace(series={**said.series, _STATION: str(turn)})
         asked = Asked(
             said, instance.study_instance_uid, instance.series_instance_uid, "1.2.3", instance.sender.calling_ae_title
         )

@@ -159,8 +159,7 @@ class Place:
         return Memory(self, settings.memory_mb * _MEGABYTE)
 
     def _sum(self, word: int) -> int:
-        words = self._words
-        return sum([words[start + word] for start in self._all])
+        return sum(self._words[word::_PLACE_WORDS])
 
     def _count(self, key: bytes, column: int) -> int:
         """How often a word stands in a column; searched as bytes, which is seven times as fast as word by word."""

@@ -90,7 +90,7 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None, **bound: o
     is_console = output.is_terminal if settings.format is Format.AUTO else settings.format is Format.CONSOLE
     _processors[:] = [
         _Frame({"pid": os.getpid()} | bound),
-        structlog.processors.format_exc_info,
+        _format_exception,
         *(_for_people(output) if is_console else [_as_json]),
     ]
     structlog.configure(
@@ -119,6 +119,11 @@ def _escape(_logger: object, _level: str, fields: EventDict) -> EventDict:
         else value
         for key, value in fields.items()
     }
+
+
+def _format_exception(logger: object, level: str, fields: EventDict) -> EventDict:
+    """The traceback as text, where there is one."""
+    return structlog.processors.format_exc_info(logger, level, fields) if "exc_info" in fields else fields
 
 
 def _as_json(_logger: object, _level: str, fields: EventDict) -> str:
@@ -185,8 +190,8 @@ class _Output:
 
     def _may_write(self) -> bool:
         """Wait for a slow reader, but once only until it reads again."""
-        events = self._poll.poll(0 if self._dropped else WAIT_S * 1000)
-        return any(event & select.POLLOUT for _, event in events)
+        # what else it may tell than that there is room, such as that the reader has gone, shows in the write
+        return bool(self._poll.poll(0 if self._dropped else WAIT_S * 1000))
 
 
 class _FromLibraries(logging.Handler):

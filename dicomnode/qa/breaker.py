@@ -36,9 +36,10 @@ _DEVICES: Final = 2048
 _PROBED: Final = 8
 _WORD: Final = 8
 _SLOT_BYTES: Final = 1024
+_SLOT_WORDS: Final = _SLOT_BYTES // _WORD
 _RING_AT: Final = 3 * _WORD
 _KEY, _COUNT, _OPENED = range(3)
-_KEPT, _REFUSED = b"\x01", b"\x02"
+_KEPT, _REFUSED = 1, 2
 _NS: Final = 1_000_000_000
 
 
@@ -83,14 +84,15 @@ class BreakerTable:
         home = key % _DEVICES
         for step in range(_PROBED):
             slot = (home + step) % _DEVICES
-            found = words[slot * _SLOT_BYTES // _WORD + _KEY]
-            if found in (0, key):
+            found = words[slot * _SLOT_WORDS + _KEY]
+            if found == key:
+                return slot
+            if not found:
                 break
         else:
             slot = home
-        if words[slot * _SLOT_BYTES // _WORD + _KEY] != key:
-            self.clear(slot)
-            words[slot * _SLOT_BYTES // _WORD + _KEY] = key
+        self.clear(slot)
+        words[slot * _SLOT_WORDS + _KEY] = key
         return slot
 
     def clear(self, slot: int) -> None:
@@ -126,17 +128,16 @@ class Breaker:
         """Whether the breaker is open for ``sender``, this instance counted."""
         table, settings = self._table, self._settings
         slot = table.slot(_key(sender.peer or f"{sender.calling_ae_title}@{sender.address}"))
-        words, first = table.words, slot * _SLOT_BYTES // _WORD
+        words, first = table.words, slot * _SLOT_WORDS
         ring = slot * _SLOT_BYTES + _RING_AT
         count = words[first + _COUNT]
-        at = ring + count % settings.window
-        table.bytes[at : at + 1] = _REFUSED if is_refused else _KEPT
+        table.bytes[ring + count % settings.window] = _REFUSED if is_refused else _KEPT
         words[first + _COUNT] = count + 1
         opened_ns = words[first + _OPENED]
         if not is_refused and not opened_ns:
             return False
         judged = table.bytes[ring : ring + settings.window]
-        refused, seen = judged.count(_REFUSED), min(count + 1, settings.window)
+        refused, seen = judged.count(bytes((_REFUSED,))), min(count + 1, settings.window)
         if opened_ns:
             return not self._closes(slot, sender, opened_ns, refused, seen)
         if settings.refused_share >= 1 or seen < settings.at_least or refused < settings.refused_share * seen:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 import structlog
 
 from dicomnode.dicom import status
 from dicomnode.dicom.attributes import describe
-from dicomnode.dicom.instance import Attributes, Finding, ReceivedInstance, Severity, StoreAnswer, StoreRequest, Verdict
+from dicomnode.dicom.instance import Finding, ReceivedInstance, Severity, StoreAnswer, StoreRequest, Verdict
 from dicomnode.dicom.knowledge import Knowledge
+from dicomnode.dicom.layout import Layout, cutter
 from dicomnode.dicom.peer import Sender
-from dicomnode.dicom.scan import ScannedDataset
+from dicomnode.dicom.scan import UNDEFINED, ScannedDataset
 from dicomnode.dicom.tags import SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dicomnode.errors import IndexUnavailableError
 from dicomnode.files import DIGEST_ALGORITHM, FileInPlace, Kept, KeptInPlace, Reception
@@ -42,8 +44,7 @@ class Fate(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(NamedTuple):
     """What became of an instance that came, and what its sender is told.
 
     Attributes:
@@ -57,8 +58,16 @@ class Intake:
     location: str
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Uids(NamedTuple):
+    """What a data set says that it is; empty where it does not."""
+
+    sop_class: str
+    sop_instance: str
+    study: str
+    series: str
+
+
+class Incoming(NamedTuple):
     """An instance on its way in, as it is to be kept.
 
     Attributes:
@@ -67,7 +76,7 @@ class Incoming:
     """
 
     request: StoreRequest
-    dataset: ScannedDataset
+    uids: Uids
     source: Source
     verdict: Verdict
     known: Knowledge
@@ -79,7 +88,27 @@ class Incoming:
         return self.came_as or self.source.digest
 
 
-def known_of(index: Index, sender: Sender, dataset: ScannedDataset) -> Knowledge:
+_UID_TAGS: Final = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
+
+
+def uids_of(dataset: ScannedDataset) -> Uids:
+    """The UIDs of the top level."""
+    if dataset.layout is None:
+        return Uids(*[dataset.uid(tag) or "" for tag in _UID_TAGS])
+    pieces = dataset.layout.derived(Uids, _uid_cutter)(dataset.head)
+    return Uids(*[piece.strip(b" \0").decode("latin_1") for piece in pieces])
+
+
+def _uid_cutter(layout: Layout) -> Callable[[bytes], tuple[bytes, ...]]:
+    ranges, end = [], 0
+    for tag in _UID_TAGS:
+        _, start, length = layout.elements.get(tag, (b"", end, 0))
+        end = start + (length if length != UNDEFINED else 0)
+        ranges.append((start, end))
+    return cutter(ranges)
+
+
+def known_of(index: Index, sender: Sender, dataset: ScannedDataset, uids: Uids) -> Knowledge:
     """What an instance says of itself, and what is known of its patient, study and series.
 
     Nothing is known when the index cannot be read: whoever then writes to it tells that.
@@ -89,9 +118,9 @@ def known_of(index: Index, sender: Sender, dataset: ScannedDataset) -> Knowledge
         return index.knowing.of(
             Asked(
                 said,
-                study_instance_uid=uid(dataset, STUDY_INSTANCE_UID),
-                series_instance_uid=uid(dataset, SERIES_INSTANCE_UID),
-                sop_instance_uid=uid(dataset, SOP_INSTANCE_UID),
+                study_instance_uid=uids.study,
+                series_instance_uid=uids.series,
+                sop_instance_uid=uids.sop_instance,
                 calling_ae_title=sender.calling_ae_title,
             )
         )
@@ -99,22 +128,16 @@ def known_of(index: Index, sender: Sender, dataset: ScannedDataset) -> Knowledge
         return Knowledge(said)
 
 
-def instance_received(
-    request: StoreRequest,
-    dataset: ScannedDataset,
-    attributes: Attributes,
-    source: Source,
-    verdict: Verdict,
-    kept: Place,
-) -> ReceivedInstance:
+def instance_received(incoming: Incoming, kept: Place) -> ReceivedInstance:
     """What the index takes in of an instance that was kept."""
+    request, uids, source, verdict, known, came_as = incoming
     return ReceivedInstance(
-        sop_class_uid=uid(dataset, SOP_CLASS_UID),
-        sop_instance_uid=uid(dataset, SOP_INSTANCE_UID),
-        study_instance_uid=uid(dataset, STUDY_INSTANCE_UID),
-        series_instance_uid=uid(dataset, SERIES_INSTANCE_UID),
+        sop_class_uid=uids.sop_class,
+        sop_instance_uid=uids.sop_instance,
+        study_instance_uid=uids.study,
+        series_instance_uid=uids.series,
         transfer_syntax_uid=request.transfer_syntax_uid,
-        attributes=attributes,
+        attributes=known.said,
         location=kept.location,
         dataset_offset=kept.dataset_offset,
         dataset_size_bytes=kept.dataset_size_bytes,
@@ -123,26 +146,22 @@ def instance_received(
         received_at=datetime.now(UTC),
         sender=request.sender,
         verdict=verdict,
+        received_digest=came_as,
     )
-
-
-def uid(dataset: ScannedDataset, tag: int) -> str:
-    """A UID of the top level; empty when absent."""
-    return dataset.uid(tag) or ""
 
 
 _EVENTS = {Fate.HELD: "instance.known"} | {fate: f"instance.{fate}" for fate in Fate if fate is not Fate.HELD}
 
 
 def log_intake(
-    intake: Intake, request: StoreRequest, dataset: ScannedDataset, reception: Reception, duration_s: float
+    intake: Intake, request: StoreRequest, sop_instance_uid: str, reception: Reception, duration_s: float
 ) -> None:
     """One line an instance, at its end (PS3.15 wants UIDs in audit trails; nothing here tells of a patient)."""
     answer = intake.answer
     refused_or_held = intake.fate in (Fate.REFUSED, Fate.QUARANTINED)
     write = log.warning if refused_or_held else log.info
     fields: dict[str, object] = {
-        "sop_instance_uid": (uid(dataset, SOP_INSTANCE_UID) or request.sop_instance_uid)[:_UID_LENGTH],
+        "sop_instance_uid": (sop_instance_uid or request.sop_instance_uid)[:_UID_LENGTH],
         "sop_class_uid": request.sop_class_uid[:_UID_LENGTH],
         "calling_ae_title": request.sender.calling_ae_title,
         "peer": request.sender.peer,
@@ -152,15 +171,19 @@ def log_intake(
     }
     if answer.status == status.COERCED or refused_or_held:
         fields["offending_elements"] = [f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in answer.offending_elements]
-    remarks = list(dict.fromkeys(one.rule for one in intake.findings if one.severity >= Severity.WARN))
-    if remarks:
-        fields["rules"] = remarks
-    observed = list(dict.fromkeys(_would(one, one.would) for one in intake.findings if one.would is not None))
-    if observed:
-        fields["observed"] = observed
+    if intake.findings:
+        fields.update(_found(intake.findings))
     if refused_or_held:
         fields["reason"] = answer.comment
     write(_EVENTS[intake.fate], **fields)
+
+
+def _found(findings: tuple[Finding, ...]) -> Iterator[tuple[str, list[str]]]:
+    """The rules that found something, and what others would have done."""
+    if remarks := list(dict.fromkeys(one.rule for one in findings if one.severity >= Severity.WARN)):
+        yield "rules", remarks
+    if observed := list(dict.fromkeys(_would(one, one.would) for one in findings if one.would is not None)):
+        yield "observed", observed
 
 
 def _would(finding: Finding, severity: Severity) -> str:

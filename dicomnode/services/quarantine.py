@@ -21,13 +21,12 @@ from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.listing import value_text
 from dicomnode.dicom.peer import Sender
 from dicomnode.dicom.scan import ScannedDataset, scan
-from dicomnode.dicom.tags import SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dicomnode.errors import AmendError, IndexUnavailableError, UnknownInstanceError
 from dicomnode.files import Files, Reception
 from dicomnode.index import Index, OnConflict, QuarantineEntry
 from dicomnode.qa import Validation
 from dicomnode.services.amending import write_pieces
-from dicomnode.services.intake import instance_received, known_of
+from dicomnode.services.intake import Incoming, instance_received, known_of, uids_of
 
 log = structlog.get_logger()
 
@@ -201,12 +200,12 @@ class Quarantine:
         dataset = scan(reception.dataset, was.transfer_syntax_uid)
         if reception.digest == was.digest:
             raise AmendError("nothing changes: it has these values already")
-        sop_class_uid, sop_instance_uid = dataset.uid(SOP_CLASS_UID) or "", dataset.uid(SOP_INSTANCE_UID) or ""
-        request = replace(_request(was), sop_class_uid=sop_class_uid, sop_instance_uid=sop_instance_uid)
-        known = known_of(self._index, request.sender, dataset)
+        uids = uids_of(dataset)
+        request = _request(was)._replace(sop_class_uid=uids.sop_class, sop_instance_uid=uids.sop_instance)
+        known = known_of(self._index, request.sender, dataset, uids)
         verdict = self._judged(was, dataset, request, known)
-        kept = reception.keep(dataset.uid(STUDY_INSTANCE_UID) or "", sop_instance_uid, sop_class_uid)
-        received = instance_received(request, dataset, known.said, reception, verdict, kept)
+        kept = reception.keep(uids.study, uids.sop_instance, uids.sop_class)
+        received = instance_received(Incoming(request, uids, reception, verdict, known), kept)
         on_conflict = OnConflict(self._validation.other_patient(), self._validation.other_content())
         try:
             with self._files.removing(was.location):

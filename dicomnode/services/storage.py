@@ -27,9 +27,9 @@ from dicomnode.dicom.instance import (
     StoreRequest,
     Verdict,
 )
+from dicomnode.dicom.knowledge import Knowledge
 from dicomnode.dicom.layout import Layouts
 from dicomnode.dicom.scan import ScannedDataset, scan
-from dicomnode.dicom.tags import SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dicomnode.errors import IndexUnavailableError, StorageError, UnknownInstanceError
 from dicomnode.files import Files, MemoryShare, Reception, told
 from dicomnode.index import Added, Existing, Index, OnConflict, Outcome
@@ -43,10 +43,11 @@ from dicomnode.services.intake import (
     Intake,
     Place,
     Source,
+    Uids,
     instance_received,
     known_of,
     log_intake,
-    uid,
+    uids_of,
 )
 from dicomnode.settings import Settings
 
@@ -84,6 +85,7 @@ class Storage:
         self._time_zone = time_zone
         self._memory = memory
         self._breaker = breaker
+        self._on_conflict = OnConflict(other_patient=validation.other_patient())
         self._layouts = Layouts()
         self._look_first = False
         """The last instance was here already, so the next one may be too: a study that is sent again."""
@@ -99,9 +101,9 @@ class Storage:
             StorageError: it could not be made durable now; nothing of it is kept, and the sender may try again.
         """
         started = time.monotonic()
-        dataset, intake = self._take_in(request, reception)
+        uids, intake = self._take_in(request, reception)
         duration_s = time.monotonic() - started
-        reception.afterwards(lambda: log_intake(intake, request, dataset, reception, duration_s))
+        reception.afterwards(lambda: log_intake(intake, request, uids.sop_instance, reception, duration_s))
         return intake.answer
 
     def take_in(self, request: StoreRequest, source: Source) -> Intake:
@@ -112,32 +114,38 @@ class Storage:
         """
         return self._take_in(request, source)[1]
 
-    def _take_in(self, request: StoreRequest, source: Source) -> tuple[ScannedDataset, Intake]:
+    def _take_in(self, request: StoreRequest, source: Source) -> tuple[Uids, Intake]:
         dataset = scan(source.dataset, request.transfer_syntax_uid, layouts=self._layouts)
         now = datetime.now(self._time_zone)
-        known = known_of(self._index, request.sender, dataset)  # before the disk is waited for: it is at work already
+        uids = uids_of(dataset)
+        # before the disk is waited for: it is at work already
+        known = known_of(self._index, request.sender, dataset, uids)
         verdict = self._validation.judge(dataset, request, now.date(), known)
-        incoming = Incoming(request, dataset, source, verdict, known)
-        fate, findings, location = self._fix(incoming, now) if verdict.changes else self._refuse_or_keep(incoming)
-        return dataset, Intake(fate, self._validation.answer(findings, request.sender), findings, location)
+        incoming = Incoming(request, uids, source, verdict, known)
+        fate, findings, location = (
+            self._fix(incoming, dataset, now) if verdict.changes else self._refuse_or_keep(incoming)
+        )
+        return uids, Intake(fate, self._validation.answer(findings, request.sender), findings, location)
 
-    def _fix(self, incoming: Incoming, now: datetime) -> _Taken:
+    def _fix(self, incoming: Incoming, dataset: ScannedDataset, now: datetime) -> _Taken:
         """Take in what rules would change, changed; what came so before is known by its digest, and not changed anew."""
         request, source, verdict = incoming.request, incoming.source, incoming.verdict
-        if taken := self._fixed_before(uid(incoming.dataset, SOP_INSTANCE_UID), source.digest):
+        if taken := self._fixed_before(incoming.uids.sop_instance, source.digest):
             return taken
         made, changed = None, None
         if isinstance(source, Reception):  # a file that stays where it is stays as it is
             changed = self._files.receive(request, self._memory)
             source.afterwards(changed.discard)
-            write = partial(_written, changed)
-            look = partial(known_of, self._index, request.sender)
+            write, look = partial(_written, changed), partial(self._known, request)
             made = fixed(self._validation, verdict, source.dataset, request, now, write, look)
         if made is None or changed is None:
-            verdict = self._validation.judge(incoming.dataset, request, now.date(), incoming.known, can_be_fixed=False)
-            return self._refuse_or_keep(replace(incoming, verdict=verdict))
-        known = known_of(self._index, request.sender, made.dataset)
-        return self._refuse_or_keep(Incoming(request, made.dataset, changed, made.verdict, known, source.digest))
+            verdict = self._validation.judge(dataset, request, now.date(), incoming.known, can_be_fixed=False)
+            return self._refuse_or_keep(incoming._replace(verdict=verdict))
+        uids, known = uids_of(made.dataset), self._known(request, made.dataset)
+        return self._refuse_or_keep(Incoming(request, uids, changed, made.verdict, known, source.digest))
+
+    def _known(self, request: StoreRequest, dataset: ScannedDataset) -> Knowledge:
+        return known_of(self._index, request.sender, dataset, uids_of(dataset))
 
     def _fixed_before(self, sop_instance_uid: str, digest: bytes) -> _Taken | None:
         """What became of the same content before, if it is here: fixed then, or as it came."""
@@ -150,29 +158,28 @@ class Storage:
     def _refuse_or_keep(self, incoming: Incoming) -> _Taken:
         if self._breaker is not None:
             verdict = self._breaker.judged(incoming.verdict, incoming.request.sender)
-            incoming = incoming if verdict is incoming.verdict else replace(incoming, verdict=verdict)
+            incoming = incoming if verdict is incoming.verdict else incoming._replace(verdict=verdict)
         if incoming.verdict.severity is Severity.REJECT:
-            return self._refuse(incoming.request, incoming.dataset, incoming.verdict)
+            return self._refuse(incoming.request, incoming.uids, incoming.verdict)
         return self._keep(incoming)
 
-    def _refuse(self, request: StoreRequest, dataset: ScannedDataset, verdict: Verdict) -> _Taken:
+    def _refuse(self, request: StoreRequest, uids: Uids, verdict: Verdict) -> _Taken:
         """Record what was not kept. The record is no promise to the sender, so its failure is only logged."""
-        uids = uid(dataset, STUDY_INSTANCE_UID), uid(dataset, SERIES_INSTANCE_UID), uid(dataset, SOP_INSTANCE_UID)
         try:
-            self._index.refusals.record(request, uids, verdict, datetime.now(UTC))
+            self._index.refusals.record(
+                request, (uids.study, uids.series, uids.sop_instance), verdict, datetime.now(UTC)
+            )
         except IndexUnavailableError as error:
-            log.error("refusal.not_recorded", sop_instance_uid=uids[2], reason=str(error))
+            log.error("refusal.not_recorded", sop_instance_uid=uids.sop_instance, reason=str(error))
         return Fate.REFUSED, verdict.findings, ""
 
     def _keep(self, incoming: Incoming) -> _Taken:
         """Write and index the instance, accepted or in quarantine; what became of it, all findings, and where it is."""
-        dataset, source = incoming.dataset, incoming.source
-        sop_instance_uid = uid(dataset, SOP_INSTANCE_UID)
-        if self._look_first and (taken := self._taken_before(sop_instance_uid, incoming)):
+        uids, source = incoming.uids, incoming.source
+        if self._look_first and (taken := self._taken_before(uids.sop_instance, incoming)):
             return taken
-        kept = source.keep(uid(dataset, STUDY_INSTANCE_UID), sop_instance_uid, uid(dataset, SOP_CLASS_UID))
-        received = instance_received(incoming.request, dataset, incoming.known.said, source, incoming.verdict, kept)
-        received = replace(received, received_digest=incoming.came_as) if incoming.came_as else received
+        kept = source.keep(uids.study, uids.sop_instance, uids.sop_class)
+        received = instance_received(incoming, kept)
         added = self._add(received, incoming, kept)
         fate, location = _FATES[added.outcome], kept.location
         if added.outcome is Outcome.SAME_CONTENT and added.existing is not None:
@@ -233,7 +240,7 @@ class Storage:
 
     def _add(self, received: ReceivedInstance, incoming: Incoming, kept: Place) -> Added:
         """Index the instance; what it meets there is decided here, and the index makes sure that it is still so."""
-        on_conflict = OnConflict(other_patient=self._validation.other_patient())
+        on_conflict = self._on_conflict
         while True:
             try:
                 added = self._index.instances.add(received, on_conflict)

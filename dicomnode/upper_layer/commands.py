@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -60,8 +59,7 @@ _header = struct.Struct("<HHI").unpack_from
 _at = struct.Struct("<HH")
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command set: {element number: value}; all its elements are of group 0000."""
 
     elements: dict[int, bytes]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from pydicom.datadict import tag_for_keyword
@@ -181,7 +180,7 @@ def test_date_and_time_are_one_period_once_negotiated(index: Index) -> None:
         one = received(f"1.3.{number}.1.1", study=f"1.3.{number}", series=f"1.3.{number}.1")
         study = {STUDY_DATE: date, 0x00080030: time}
         index.instances.add(
-            replace(one, attributes=replace(one.attributes, study=study)), OnConflict(other_patient=None)
+            one._replace(attributes=one.attributes._replace(study=study)), OnConflict(other_patient=None)
         )
     keys = {"StudyDate": "20240101-20240103", "StudyTime": "10-09"}
     assert uids(index, asked("STUDY", QueryOptions(combined_datetime=True), **keys)) == ["1.3.1", "1.3.2"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -115,7 +114,7 @@ def test_other_content_goes_to_quarantine(index: Index) -> None:
     added = index.instances.add(newcomer, aside)
     assert added.outcome is Outcome.QUARANTINED
     assert added.findings == (*newcomer.verdict.findings, OTHER_CONTENT)
-    assert index.instances.add(replace(newcomer, location="abc/1/retry.dcm"), aside).outcome is Outcome.SAME_CONTENT
+    assert index.instances.add(newcomer._replace(location="abc/1/retry.dcm"), aside).outcome is Outcome.SAME_CONTENT
     known = index.instances.known(first.sop_instance_uid)
     assert known is not None
     assert known.digest == first.digest
@@ -141,7 +140,7 @@ def test_replaced_content_does_not_come_back_by_a_late_retry(index: Index) -> No
     first, second = received(), received(content="second")
     index.instances.add(first, REPORT)
     index.instances.add(second, OnConflict(other_content=OTHER_CONTENT, replaces=first.digest))
-    late = replace(first, location="abc/1/late.dcm")
+    late = first._replace(location="abc/1/late.dcm")
     added = index.instances.add(late, OnConflict(other_content=OTHER_CONTENT, replaces=second.digest))
     assert (added.outcome, added.findings) == (Outcome.SAME_CONTENT, (OTHER_CONTENT,))
     assert counts(index) == (1, 1, 0)

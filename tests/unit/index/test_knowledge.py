@@ -57,7 +57,7 @@ def numbered(uid: str, number: str) -> ReceivedInstance:
     """One with this Instance Number."""
     one = received(uid, content=uid)
     levels = one.attributes.patient, one.attributes.study, one.attributes.series
-    return replace(one, attributes=Attributes(*levels, {INSTANCE_NUMBER: number}))
+    return one._replace(attributes=Attributes(*levels, {INSTANCE_NUMBER: number}))
 
 
 def test_nothing_is_known_at_first(index: Index) -> None:
@@ -110,7 +110,7 @@ def test_frame_of_reference_of_another_patient_is_told(index: Index) -> None:
     patient, study, series = other
     newcomer = received("1.2.9", patient=patient, study=study, series=series, of_series={FRAME: "1.2.3"})
     assert asked(index, newcomer).frame_has_other_patient
-    assert not asked(index, replace(newcomer, attributes=received().attributes)).frame_has_other_patient
+    assert not asked(index, newcomer._replace(attributes=received().attributes)).frame_has_other_patient
 
 
 def test_frame_of_reference_may_be_shared_by_the_studies_of_a_patient(index: Index) -> None:
@@ -132,7 +132,7 @@ def test_instances_without_number_share_none(index: Index, number: str | None) -
         one = received(uid)
         instance = {} if number is None else {INSTANCE_NUMBER: number}
         levels = one.attributes.patient, one.attributes.study, one.attributes.series
-        return replace(one, attributes=Attributes(*levels, instance))
+        return one._replace(attributes=Attributes(*levels, instance))
 
     add(index, without("1.2.9.1"))
     assert not asked(index, without("1.2.9.2")).number_is_taken
@@ -164,7 +164,7 @@ def test_worklist_is_asked_for_devices_that_work_by_it(
     said = {PATIENT_ID: patient_id}, {ACCESSION_NUMBER: accession_number}
     newcomer = received(study=study, patient=said[0], of_study=said[1])
     assert asked(index, newcomer).scheduling is scheduling
-    assert asked(index, replace(newcomer, sender=replace(SENDER, calling_ae_title="WS1"))).scheduling == 0
+    assert asked(index, newcomer._replace(sender=replace(SENDER, calling_ae_title="WS1"))).scheduling == 0
 
 
 def test_patient_under_a_former_id_is_himself(index: Index) -> None:

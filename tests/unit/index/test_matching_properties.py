@@ -9,7 +9,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -446,8 +446,7 @@ def put(index: Index, held: list[Held]) -> None:
     for number, one in zip(itertools.count(), held):
         study, series, uid = (one.names[level] for level in (Level.STUDY, Level.SERIES, Level.IMAGE))
         index.instances.add(
-            replace(
-                received(uid, study=study, series=series, content=str(number), sop_class=one.instance[0x00080016]),
+            received(uid, study=study, series=series, content=str(number), sop_class=one.instance[0x00080016])._replace(
                 attributes=Attributes(
                     one.patient | {ISSUER: one.names[Level.PATIENT]},
                     one.study,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from unit.index.received import CLEAN, MODALITY, received, request, verdict
@@ -18,7 +17,7 @@ PROTOCOL = 0x00181030
 def add(index: Index, uid: str, days_ago: float, **changes: object) -> None:
     """One instance of a series of its own, which came so long before ``NOW``."""
     one = received(uid, study=f"{uid}.0", series=f"{uid}.0.0", **changes)  # type: ignore[arg-type]
-    index.instances.add(replace(one, received_at=NOW - timedelta(days=days_ago)), OnConflict())
+    index.instances.add(one._replace(received_at=NOW - timedelta(days=days_ago)), OnConflict())
 
 
 def uids(index: Index, days: float, **which: str) -> list[str]:
@@ -85,5 +84,5 @@ def test_tells_the_series_of_before(index: Index) -> None:
     add(index, "1.2.1", 9, of_series={PROTOCOL: "Head"})
     add(index, "1.2.2", 1, of_series={PROTOCOL: "Neck"})
     again = received("1.2.3", study="1.2.1.0", series="1.2.1.0.0", of_series={PROTOCOL: "Head"})
-    index.instances.add(replace(again, received_at=NOW), OnConflict())
+    index.instances.add(again._replace(received_at=NOW), OnConflict())
     assert list(index.receptions.series_before(NOW - timedelta(days=2))) == [{PROTOCOL: "Head"}]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -62,7 +61,7 @@ def test_records_are_kept_for_ever_where_the_site_says_so(open_index: Callable[.
 
 @pytest.mark.parametrize("judged", [verdict(), verdict("patient.id")], ids=["accepted", "quarantined"])
 def test_what_the_node_holds_stays_however_old_it_is(index: Index, judged: Verdict) -> None:
-    old = replace(received(judged=judged), received_at=NOW - timedelta(days=1000))
+    old = received(judged=judged)._replace(received_at=NOW - timedelta(days=1000))
     index.instances.add(old, OnConflict())
     refuse(index, 3)
     index.refusals.remove_old()

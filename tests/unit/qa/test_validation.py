@@ -147,7 +147,7 @@ def test_rule_looks_only_at_the_sop_classes_that_it_concerns() -> None:
     of_ct = replace(rule(), sop_classes=lambda uid: uid == CTImageStorage)
     validation = Validation(QaSettings(), rules=(of_ct,))
     assert validation.judge(SUBJECT, REQUEST, TODAY).findings
-    assert not validation.judge(SUBJECT, replace(REQUEST, sop_class_uid=MRImageStorage), TODAY).findings
+    assert not validation.judge(SUBJECT, REQUEST._replace(sop_class_uid=MRImageStorage), TODAY).findings
 
 
 def _fails(subject: Subject) -> Iterator[Hit]:
@@ -184,7 +184,7 @@ def test_rule_that_fails_costs_no_image_and_no_other_rule(
 def test_rule_that_fails_is_logged_with_its_place_but_without_the_errors_words() -> None:
     broken = Rule("site.broken", Severity.REJECT, 0xC500, "", _fails)
     with capture_logs() as logged:
-        Validation(QaSettings(), rules=(broken,)).judge(SUBJECT, replace(REQUEST, sop_class_uid="1" * 999), TODAY)
+        Validation(QaSettings(), rules=(broken,)).judge(SUBJECT, REQUEST._replace(sop_class_uid="1" * 999), TODAY)
     (line,) = logged
     assert (line["event"], line["log_level"], line["rule"]) == ("qa.rule_failed", "error", "site.broken")
     assert line["error"] == "ZeroDivisionError"

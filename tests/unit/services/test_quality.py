@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -60,8 +59,8 @@ class Scanner:
         if late_s is not None:
             made = (came - timedelta(seconds=late_s)).astimezone(BERLIN)
             own = {CREATED[0]: f"{made:%Y%m%d}", CREATED[1]: f"{made:%H%M%S}.25"}
-            one = replace(one, attributes=replace(one.attributes, instance=own))
-        self._index.instances.add(replace(one, received_at=came), OnConflict())
+            one = one._replace(attributes=one.attributes._replace(instance=own))
+        self._index.instances.add(one._replace(received_at=came), OnConflict())
 
     def report(self, days: float = 30) -> Report:
         return report(self._index, NOW - timedelta(days=days), NOW, BERLIN)
