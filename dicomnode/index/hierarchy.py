@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from peewee import JOIN, SQL, fn
@@ -113,9 +112,7 @@ _CHANGED_SERIES: Final = compiled(
         Series.id == bound("id")
     )
 )
-_COUNT_INTO_SERIES: Final = compiled(
-    Series.update({Series.instance_count: Series.instance_count + SQL("1")}).where(Series.id == bound("series"))
-)
+COUNT_INTO_SERIES: Final = "UPDATE series SET instance_count = instance_count + 1 WHERE id = ?"
 _COUNT_INTO_STUDY: Final = compiled(
     Study.update(
         {
@@ -136,8 +133,7 @@ _HAS_CLASS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Newcomer:
+class Newcomer(NamedTuple):
     """An instance that shall hang below its series.
 
     Attributes:
@@ -205,7 +201,7 @@ def link(connection: sqlite3.Connection, newcomer: Newcomer, place: Place | None
     """
     study = _study(connection, newcomer, place)
     series, modality = _series(connection, newcomer, study, place)
-    connection.execute(_COUNT_INTO_SERIES, {"series": series})
+    connection.execute(COUNT_INTO_SERIES, (series,))
     connection.execute(
         _COUNT_INTO_STUDY,
         {
@@ -219,6 +215,19 @@ def link(connection: sqlite3.Connection, newcomer: Newcomer, place: Place | None
         },
     )
     return series
+
+
+def is_settled(newcomer: Newcomer, place: Place) -> bool:
+    """Whether `link` would only count: the newcomer says of its patient, study and series nothing that is not there."""
+    said = newcomer.attributes
+    return (
+        place.series is not None
+        and place.identity == newcomer.identity
+        and not _patient_filled_up(place.patient_attributes, place.corrected, said.patient)
+        and not filled_up(place.study_attributes, said.study)
+        and not filled_up(place.series_attributes, said.series)
+        and _with(place.sop_classes, newcomer.sop_class_uid) == place.sop_classes
+    )
 
 
 def fill_above(connection: sqlite3.Connection, counted: Newcomer) -> bool:
@@ -344,10 +353,14 @@ def _say_the_same(connection: sqlite3.Connection, patient: int, text: str, said:
 
 
 def _fill_patient(connection: sqlite3.Connection, patient: int, text: str, corrected: str | None, level: Level) -> None:
+    if filled := _patient_filled_up(text, corrected, level):
+        connection.execute(_CHANGED_PATIENT, patient_row(filled) | {"id": patient})
+
+
+def _patient_filled_up(text: str, corrected: str | None, level: Level) -> Level:
     if corrected is not None:  # what was deleted shall not come back
         level = {tag: value for tag, value in level.items() if tag not in level_of(corrected)}
-    if filled := filled_up(text, level):
-        connection.execute(_CHANGED_PATIENT, patient_row(filled) | {"id": patient})
+    return filled_up(text, level)
 
 
 def _series(connection: sqlite3.Connection, newcomer: Newcomer, study: int, place: Place | None) -> tuple[int, str]:

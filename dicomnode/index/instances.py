@@ -15,7 +15,8 @@ from dicomnode.index.hierarchy import Leaver, Newcomer, link, place_of, unlink
 from dicomnode.index.identities import is_patient
 from dicomnode.index.keys import location_key, microseconds
 from dicomnode.index.schema.hierarchy import ACCEPTED, NULL, QUARANTINED, Instance, Patient, Series, Study
-from dicomnode.index.schema.statements import bound, compiled, insert_into
+from dicomnode.index.schema.statements import bound, compiled, insert_places
+from dicomnode.index.settled import Settled
 from dicomnode.index.texts import findings_of, findings_text, level_of, level_text, levels_text
 from dicomnode.index.writer import Writer
 
@@ -146,19 +147,40 @@ _WITH_HIERARCHY: Final = compiled(
     .join(Patient)
     .where(Instance.id == bound("id"))
 )
+COLUMNS_OF_ALL: Final = (
+    "sop_instance_uid",
+    "sop_class_uid",
+    "transfer_syntax_uid",
+    "instance_number",
+    "location",
+    "location_key",
+    "dataset_offset",
+    "dataset_size_bytes",
+    "digest",
+    "digest_algorithm",
+    "received_at",
+    "calling_ae_title",
+    "called_ae_title",
+    "address",
+    "peer",
+    "rule_set",
+    "attributes",
+    "received_digest",
+)
+_COLUMNS_IN_QUARANTINE: Final = ("study_instance_uid", "series_instance_uid", "findings", "higher_attributes")
 _SET_ASIDE: Final = compiled(
     Instance.update(
         {
             Instance.state: QUARANTINED,
             Instance.series: NULL,
-            **{
-                column: bound(column)
-                for column in ("study_instance_uid", "series_instance_uid", "findings", "higher_attributes")
-            },
+            **{column: bound(column) for column in _COLUMNS_IN_QUARANTINE},
         }
     ).where(Instance.id == bound("id"))
 )
-_NEW_INSTANCE: Final = insert_into(Instance)
+_NEW_ACCEPTED: Final = insert_places(Instance, (*COLUMNS_OF_ALL, "series", "findings"), {"state": "'accepted'"})
+_NEW_QUARANTINED: Final = insert_places(
+    Instance, (*COLUMNS_OF_ALL, *_COLUMNS_IN_QUARANTINE), {"state": "'quarantined'"}
+)
 
 
 _RELOCATE = """
@@ -174,6 +196,7 @@ class Instances:
         self._connections = connections
         self._writer = writer
         self._notify = notify
+        self._settled = Settled()
 
     def known(self, sop_instance_uid: str) -> Existing | None:
         """The accepted instance of this UID, as any process committed it; maybe not on the disk yet (`Index.sync`).
@@ -223,7 +246,7 @@ class Instances:
         Raises:
             IndexUnavailableError: it could not be written; ``rolled_back`` says whether it is certainly not there.
         """
-        return self._writer.run(_Addition(received, on_conflict, self._notify).run)
+        return self._writer.run(_Addition(received, on_conflict, self._notify, self._settled).run)
 
     def relocate(self, lost: Existing, received: ReceivedInstance) -> bool:
         """Point the row whose file is gone to the file of the same content and size that has come; whether that row was still so.
@@ -246,11 +269,14 @@ class Instances:
 class _Addition:
     """One instance on its way in; what needs no lock is made before."""
 
-    def __init__(self, received: ReceivedInstance, on_conflict: OnConflict, notify: Notify) -> None:
+    __slots__ = ("_newcomer", "_notify", "_on_conflict", "_received", "_row", "_settled")
+
+    def __init__(self, received: ReceivedInstance, on_conflict: OnConflict, notify: Notify, settled: Settled) -> None:
         self._received = received
         self._on_conflict = on_conflict
         self._notify = notify
-        self._newcomer = Newcomer(
+        self._settled = settled
+        self._newcomer = newcomer = Newcomer(
             received.study_instance_uid,
             received.series_instance_uid,
             received.sop_class_uid,
@@ -259,14 +285,24 @@ class _Addition:
             microseconds(received.received_at),
             received.sender.calling_ae_title,
         )
-        self._row = row_of(received, self._newcomer.received_at)
+        self._row = row_of(received, newcomer.received_at)
 
     def run(self, connection: sqlite3.Connection) -> Added:
         """Within the writer's transaction."""
+        received = self._received
+        digest = received.received_digest or received.digest
+        if received.verdict.severity < Severity.QUARANTINE:
+            series = self._settled.count_in(connection, self._newcomer, received.sop_instance_uid, digest)
+            if series is not None:
+                return self._accepted(connection, series)
+        return self._judged(connection, digest)
+
+    def _judged(self, connection: sqlite3.Connection, digest: bytes) -> Added:
+        """What becomes of it beside what is here."""
         received, on_conflict = self._received, self._on_conflict
-        key = {"uid": received.sop_instance_uid, "digest": received.received_digest or received.digest}
+        key = {"uid": received.sop_instance_uid, "digest": digest}
         met = [(row[0], _existing(row)) for row in connection.execute(_MET, key).fetchall()]
-        if same := next((one for _, one in met if one.came_as(received.received_digest or received.digest)), None):
+        if same := next((one for _, one in met if one.came_as(digest)), None):
             return Added(Outcome.SAME_CONTENT, same.findings, same)
         if received.verdict.severity >= Severity.QUARANTINE:
             return self._quarantine(connection)
@@ -293,30 +329,29 @@ class _Addition:
         left = None
         if replaced is not None and on_conflict.other_content is not None:
             left = set_aside(connection, replaced, on_conflict.other_content, by=received.sender.calling_ae_title)
-        row = self._row | {
-            "state": State.ACCEPTED,
-            "series": link(connection, self._newcomer, place),
-            "findings": findings_text(received.verdict.findings),
-        }
-        connection.execute(_NEW_INSTANCE, row)
+        series = link(connection, self._newcomer, place)
+        if place is not None:
+            self._settled.remember(self._newcomer, place)
+        added = self._accepted(connection, series)
         if left is not None:
             unlink(connection, [left])  # last, so that a study does not go and come back
+        return added
+
+    def _accepted(self, connection: sqlite3.Connection, series: int) -> Added:
+        """Add its row, below the series that it is counted in already."""
+        received = self._received
+        findings = received.verdict.findings
+        connection.execute(_NEW_ACCEPTED, (*self._row, series, findings_text(findings)))
         if self._notify.destinations:
             owe_notifications(connection, self._notify, received.study_instance_uid)
-        return Added(Outcome.STORED, received.verdict.findings)
+        return Added(Outcome.STORED, findings)
 
     def _quarantine(self, connection: sqlite3.Connection, *more: Finding) -> Added:
         received = self._received
         findings = (*received.verdict.findings, *more)
         levels = received.attributes.patient, received.attributes.study, received.attributes.series
-        row = self._row | {
-            "state": State.QUARANTINED,
-            "study_instance_uid": received.study_instance_uid,
-            "series_instance_uid": received.series_instance_uid,
-            "findings": findings_text(findings),
-            "higher_attributes": levels_text(levels),
-        }
-        connection.execute(_NEW_INSTANCE, row)
+        where = received.study_instance_uid, received.series_instance_uid
+        connection.execute(_NEW_QUARANTINED, (*self._row, *where, findings_text(findings), levels_text(levels)))
         return Added(Outcome.QUARANTINED, findings)
 
 
@@ -349,33 +384,29 @@ def set_aside(connection: sqlite3.Connection, instance: int, finding: Finding, *
     return Leaver(series, sop_class, size_bytes)
 
 
-def row_of(received: ReceivedInstance, received_at: int) -> dict[str, object]:
-    """An instance's row, but for what depends on what becomes of the instance."""
-    sender = received.sender
-    return {
-        "series": None,
-        "sop_instance_uid": received.sop_instance_uid,
-        "sop_class_uid": received.sop_class_uid,
-        "study_instance_uid": None,
-        "series_instance_uid": None,
-        "transfer_syntax_uid": received.transfer_syntax_uid,
-        "instance_number": received.attributes.instance.get(_INSTANCE_NUMBER, ""),
-        "location": received.location,
-        "location_key": location_key(received.location),
-        "dataset_offset": received.dataset_offset,
-        "dataset_size_bytes": received.dataset_size_bytes,
-        "digest": received.digest,
-        "digest_algorithm": received.digest_algorithm,
-        "received_at": received_at,
-        "calling_ae_title": sender.calling_ae_title,
-        "called_ae_title": sender.called_ae_title,
-        "address": sender.address,
-        "peer": sender.peer,
-        "rule_set": received.verdict.rule_set,
-        "higher_attributes": None,
-        "attributes": level_text(received.attributes.instance),
-        "received_digest": received.received_digest,
-    }
+def row_of(received: ReceivedInstance, received_at: int) -> tuple[str | int | bytes | None, ...]:
+    """What an instance's row holds whatever becomes of the instance, in the order of `COLUMNS_OF_ALL`."""
+    sender, attributes = received.sender, received.attributes.instance
+    return (
+        received.sop_instance_uid,
+        received.sop_class_uid,
+        received.transfer_syntax_uid,
+        attributes.get(_INSTANCE_NUMBER, ""),
+        received.location,
+        location_key(received.location),
+        received.dataset_offset,
+        received.dataset_size_bytes,
+        received.digest,
+        received.digest_algorithm,
+        received_at,
+        sender.calling_ae_title,
+        sender.called_ae_title,
+        sender.address,
+        sender.peer,
+        received.verdict.rule_set,
+        level_text(attributes),
+        received.received_digest,
+    )
 
 
 def _existing(row: tuple[int, str, str, int, int, bytes, str, str, bytes | None]) -> Existing:

@@ -18,7 +18,7 @@ from dicomnode.index.events import EventKind, record
 from dicomnode.index.held import QuarantineEntry, read, read_page
 from dicomnode.index.hierarchy import Newcomer, link, place_of, unlink
 from dicomnode.index.identities import is_patient
-from dicomnode.index.instances import OnConflict, accepted_with, row_of, set_aside
+from dicomnode.index.instances import COLUMNS_OF_ALL, OnConflict, accepted_with, row_of, set_aside
 from dicomnode.index.keys import microseconds
 from dicomnode.index.schema.hierarchy import ACCEPTED, DISCARDED, NULL, Instance
 from dicomnode.index.schema.statements import bound, compiled
@@ -142,7 +142,7 @@ class Quarantine:
             UnknownInstanceError: the entry is not any more what it was, or where it was, or another one has the same content.
             IndexUnavailableError: the index cannot be written now; ``rolled_back`` says whether it is certainly not changed.
         """
-        row = row_of(received, microseconds(received.received_at))
+        values = row_of(received, microseconds(received.received_at))
         levels = received.attributes.patient, received.attributes.study, received.attributes.series
 
         def work(connection: sqlite3.Connection) -> QuarantineEntry:
@@ -151,7 +151,7 @@ class Quarantine:
             if connection.execute(_SAME_IN_QUARANTINE, same).fetchone():
                 raise UnknownInstanceError("the same content is in quarantine already")
             findings = (*received.verdict.findings, *_met(connection, received, on_conflict))
-            changed = row | {
+            changed = dict(zip(COLUMNS_OF_ALL, values, strict=True)) | {
                 "study_instance_uid": received.study_instance_uid,
                 "series_instance_uid": received.series_instance_uid,
                 "findings": findings_text(findings),

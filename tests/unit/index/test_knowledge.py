@@ -190,9 +190,10 @@ def test_what_another_process_committed_is_known(open_index: OpenIndex) -> None:
     ],
 )
 def test_every_table_is_looked_up_by_an_index(index: Index, tmp_path: Path, statement: str, indices: list[str]) -> None:
-    names = set(re.findall(r":(\w+)", statement))
+    names = re.findall(r":(\w+)", statement)
+    values = dict.fromkeys(names, "") or [""] * statement.count("?")
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as connection:
-        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", dict.fromkeys(names, ""))]
+        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     assert [
         step for step in steps if re.match(r"SCAN (own|study|of_study|series|instance|of_first|worklist_\w+)", step)
     ] == []
