@@ -13,7 +13,15 @@ from typing import Final, NamedTuple, TypeVar
 
 from dicomnode.dicom.scan import Element
 from dicomnode.dicom.tags import LATERALITY
-from dicomnode.qa.conditions import READS_EMPTINESS, READS_THE_TOP, READS_VALUES, Met, compiled, tags_read
+from dicomnode.qa.conditions import (
+    READS_EMPTINESS,
+    READS_GROUPS,
+    READS_THE_TOP,
+    READS_VALUES,
+    Met,
+    compiled,
+    tags_read,
+)
 from dicomnode.qa.standard import Attribute, Condition, EnumeratedValues, Iod, Node, tables
 
 TYPE_1: Final = "iod.type1"
@@ -61,6 +69,7 @@ class Plan:
         emptiness: the attributes that are there, and of which it decides whether they say anything.
         top: the attributes of which it decides whether the data set has them.
         modules: places of modules that are not there, and when they have to be.
+        module_values: the attributes whose values decide about these.
     """
 
     missing: tuple[Missing, ...]
@@ -72,6 +81,7 @@ class Plan:
     emptiness: tuple[int, ...]
     top: tuple[int, ...]
     modules: tuple[tuple[Met, int], ...] = ()
+    module_values: tuple[int, ...] = ()
 
 
 class ItemChecklist:
@@ -95,15 +105,22 @@ class ItemChecklist:
 
 
 class IodChecklist:
-    """For the top level of a data set: the mandatory modules, and those of the others that are there."""
+    """For the top level of a data set: the mandatory modules, and those of the others that are there.
 
-    __slots__ = ("_modules", "_optional", "_plans", "iod", "macros")
+    Attributes:
+        macros: functional groups, and when they are required.
+        looks_into_groups: whether anything hangs on functional groups.
+    """
+
+    __slots__ = ("_modules", "_optional", "_plans", "iod", "looks_into_groups", "macros")
 
     def __init__(self, iod: Iod) -> None:
         self.iod = iod
         self.macros = tuple(
             (None if macro.condition is None else compiled(macro.condition), macro) for macro in iod.macros
         )
+        conditions = [module.condition for module in iod.modules if module.condition is not None]
+        self.looks_into_groups = bool(self.macros or _tags_read(conditions, READS_GROUPS))
         self._modules = tuple(
             tuple((attribute, module.section) for attribute in module.node.attributes if _says_something(attribute))
             for module in iod.modules
@@ -133,12 +150,14 @@ class IodChecklist:
         there = {self._optional[tag] for tag in self._optional.keys() & tags.keys()}
         active: list[tuple[Attribute, str]] = []
         waiting: list[tuple[Met, int]] = []
+        conditions: list[Condition] = []
         for place, module in enumerate(self.iod.modules):
             if module.usage == "M" or place in there or place in required:
                 active += self._modules[place]
             elif module.condition is not None:
                 waiting.append((compiled(module.condition), place))
-        return _plan(active, tags, tuple(waiting))
+                conditions.append(module.condition)
+        return _plan(active, tags, tuple(waiting), tuple(_tags_read(conditions, READS_VALUES)))
 
 
 @lru_cache(maxsize=512)  # a peer can make up any number of UIDs
@@ -153,7 +172,12 @@ def _item_checklist(node: Node) -> ItemChecklist:
     return ItemChecklist(node)
 
 
-def _plan(attributes: Iterable[tuple[Attribute, str]], tags: Tags, modules: tuple[tuple[Met, int], ...] = ()) -> Plan:
+def _plan(
+    attributes: Iterable[tuple[Attribute, str]],
+    tags: Tags,
+    modules: tuple[tuple[Met, int], ...] = (),
+    module_values: tuple[int, ...] = (),
+) -> Plan:
     missing: dict[tuple[str, int], Missing] = {}
     conditional: dict[tuple[Met, str, int], tuple[Met, Missing]] = {}
     filled: dict[tuple[int, Met | None], str] = {}
@@ -188,6 +212,7 @@ def _plan(attributes: Iterable[tuple[Attribute, str]], tags: Tags, modules: tupl
         tuple(sorted(({tag for tag, _ in filled} | _tags_read(conditions, READS_EMPTINESS)) & tags.keys())),
         tuple(sorted(_tags_read(conditions, READS_THE_TOP))),
         modules,
+        module_values,
     )
 
 

@@ -22,6 +22,8 @@ READS_VALUES: Final = frozenset({"=", "!=", ">", "=>"})
 """Operators that look at what an attribute says, in the item or, where that does not have it, in the data set."""
 READS_THE_TOP: Final = frozenset({"t+"})
 """Operators that look at whether the data set has an attribute, wherever the item is."""
+READS_GROUPS: Final = frozenset({"g+", "g-", "g="})
+"""Operators that look into functional groups."""
 READS_EMPTINESS: Final = frozenset({"++"})
 """Operators that look at whether an attribute of the item says something; all others look at nothing but the item's tags."""
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from pydicom.datadict import keyword_for_tag
 
 from dicomnode.dicom import status
 from dicomnode.dicom.instance import Severity
-from dicomnode.dicom.scan import Item, ScannedDataset
+from dicomnode.dicom.scan import Element, Item, ScannedDataset
 from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.qa.checklist import (
     ENUM,
@@ -34,6 +34,7 @@ from dicomnode.qa.checklist import (
 )
 from dicomnode.qa.conditions import words
 from dicomnode.qa.functional_groups import faults
+from dicomnode.qa.iod_memory import MAX_VALUE_BYTES, iod_memory
 from dicomnode.qa.rule import Check, Hit, Rule, Subject
 from dicomnode.qa.standard import EnumeratedValues
 from dicomnode.qa.walk import Place, path
@@ -49,8 +50,6 @@ PARTIAL: Final = "iod.partial"
 
 _ITEMS_BETWEEN_LOOKS: Final = 64
 _MAX_REMEMBERED: Final = 4096
-_MAX_REMEMBERED_BYTES: Final = 64
-"""Of a value."""
 _COMMENTS: Final = {
     TYPE_1: "{} missing (type 1)",
     TYPE_1_EMPTY: "{} empty (type 1)",
@@ -67,12 +66,17 @@ _remembered: Final[dict[tuple[object, ...], tuple[Missing, ...]]] = {}
 
 
 class Found:
-    """What one pass found, by rule; the same fault of many items once."""
+    """What one pass found, by rule; the same fault of many items once.
 
-    __slots__ = ("_seen", "hits")
+    Attributes:
+        decided_by: the elements whose values it hangs on.
+    """
+
+    __slots__ = ("_seen", "decided_by", "hits")
 
     def __init__(self) -> None:
         self.hits: dict[str, list[Hit]] = {}
+        self.decided_by: set[Element] = set()
         self._seen: set[tuple[str, int, _Level]] = set()
 
     def add(self, rule: str, tag: int, level: _Level, place: Place | None, section: str, words: str = "") -> None:
@@ -85,13 +89,21 @@ class Found:
             self.hits.setdefault(rule, []).append(Hit((tag,), comment, path(place), reference))
 
 
-def check_iod(subject: Subject) -> dict[str, list[Hit]]:
+def check_iod(subject: Subject) -> Mapping[str, list[Hit]]:
     """All that the IOD's tables have to say of an instance, by rule; nothing where they do not have its SOP Class."""
-    top = checklist(subject.request.sop_class_uid)
-    found = Found()
-    if top is not None:
-        _walk(subject.dataset, top, found)
-    return found.hits
+    top, dataset = checklist(subject.request.sop_class_uid), subject.dataset
+    if top is None:
+        return {}
+    memory = iod_memory(dataset, top)
+    if memory is None:
+        return _walked(dataset, top).hits
+    hits = memory.found(dataset, top)
+    if hits is None:
+        found = _walked(dataset, top)
+        hits = found.hits
+        if PARTIAL not in hits:
+            memory.note(dataset, top, found.decided_by, hits)
+    return hits
 
 
 def forget() -> None:
@@ -99,9 +111,17 @@ def forget() -> None:
     _remembered.clear()
 
 
+def _walked(dataset: ScannedDataset, top: IodChecklist) -> Found:
+    found = Found()
+    _walk(dataset, top, found)
+    return found
+
+
 def _walk(dataset: ScannedDataset, top: IodChecklist, found: Found) -> None:
     plan = top.plan(dataset.elements)
     if plan.modules:
+        elements = dataset.elements
+        found.decided_by.update(elements[tag] for tag in plan.module_values if tag in elements)
         required = tuple(place for met, place in plan.modules if met(dataset, dataset))
         plan = top.plan_with(dataset.elements, required) if required else plan
     if top.macros:
@@ -136,7 +156,7 @@ def _check(
     waiting: deque[tuple[ItemChecklist, Item, Place, str]],
 ) -> None:
     """Look at one item, and put those of its sequences in the queue."""
-    said = _said(dataset, item, plan)
+    said = _said(dataset, item, plan, found.decided_by)
     faults = _remembered.get(said) if said is not None else None
     if faults is None:
         faults = tuple(_faults(dataset, item, plan))
@@ -149,10 +169,13 @@ def _check(
             waiting.append((inner, each, (place, tag, number), own or section))
 
 
-def _said(dataset: ScannedDataset, item: Item, plan: Plan) -> tuple[object, ...] | None:
+def _said(dataset: ScannedDataset, item: Item, plan: Plan, decided_by: set[Element]) -> tuple[object, ...] | None:
     """All that faults of an item depend on: its tags (they make the plan), what is empty, and the values that decide.
 
     None where it is not to be remembered: a value is long, or faults of the encoding leave open what is a value.
+
+    Args:
+        decided_by: gets the elements whose values decide, one that is long at least.
     """
     if dataset.faults:
         return None
@@ -166,8 +189,9 @@ def _said(dataset: ScannedDataset, item: Item, plan: Plan) -> tuple[object, ...]
         if element is None:
             said.append(None)
             continue
+        decided_by.add(element)
         vr, offset, length = element
-        if length > _MAX_REMEMBERED_BYTES:
+        if length > MAX_VALUE_BYTES:
             return None
         said += vr, bytes(data[offset : offset + length])
     return tuple(said)

@@ -16,38 +16,44 @@ from pydicom.uid import (
     ComprehensiveSRStorage,
     CTImageStorage,
     EnhancedCTImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
     RTDoseStorage,
     SecondaryCaptureImageStorage,
 )
 from unit.dicom.against_pydicom import read, real_file
 from unit.dicom.elements import explicit
-from unit.qa.judging import SENDER, Changes, judge, number, text
+from unit.qa.judging import SENDER, TODAY, Changes, judge, number, sliced, text
 
 from dicomnode.dicom.instance import Finding, Severity, StoreRequest
+from dicomnode.dicom.layout import Layouts
 from dicomnode.dicom.part10 import read_file_meta
 from dicomnode.dicom.scan import scan
 from dicomnode.errors import DicomNodeError
-from dicomnode.qa import QaSettings, Validation, iod
+from dicomnode.qa import QaSettings, Validation, iod, iod_memory
 from dicomnode.qa.iod import IOD
+from dicomnode.qa.rule import Subject
 
 VALIDATION = Validation(QaSettings(), IOD)
 KVP, IMAGE_TYPE, PHOTOMETRIC, PLANAR, PIXEL_REPRESENTATION = 0x00180060, 0x00080008, 0x00280004, 0x00280006, 0x00280103
 CONTRAST_AGENT, CONTRAST_VOLUME, LATERALITY, PATIENT_POSITION = 0x00180010, 0x00181041, 0x00200060, 0x00185100
 CONTRAST_ROUTE, PATIENT_ORIENTATION, FRAME_OF_REFERENCE = 0x00181040, 0x00200020, 0x00200052
 IMAGE_POSITION, IMAGE_ORIENTATION = 0x00200032, 0x00200037
-REFERENCED_IMAGES, REFERENCED_INSTANCE = 0x00081140, 0x00081155
+REFERENCED_IMAGES, REFERENCED_INSTANCE, MULTI_ENERGY = 0x00081140, 0x00081155, 0x00189361
 
 REAL_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 
 Told = tuple[str, tuple[int, ...], str, str]
 
 
-def faults(data: bytes | Changes, sop_class: str = CTImageStorage) -> list[Told]:
-    return [(one.rule, one.tags, one.path, one.reference) for one in findings(data, sop_class)]
+def faults(data: bytes | Changes, sop_class: str = CTImageStorage, layouts: Layouts | None = None) -> list[Told]:
+    return [(one.rule, one.tags, one.path, one.reference) for one in findings(data, sop_class, layouts)]
 
 
-def findings(data: bytes | Changes, sop_class: str = CTImageStorage) -> tuple[Finding, ...]:
-    return judge(data, sop_class=sop_class, validation=VALIDATION).findings
+def findings(
+    data: bytes | Changes, sop_class: str = CTImageStorage, layouts: Layouts | None = None
+) -> tuple[Finding, ...]:
+    return judge(data, sop_class=sop_class, validation=VALIDATION, layouts=layouts).findings
 
 
 def encoded(dataset: Dataset) -> bytes:
@@ -263,8 +269,39 @@ def test_what_is_remembered_of_slices_changes_nothing_of_what_is_told(slices: li
         iod.forget()
         alone.append(faults(changed))
     iod.forget()
-    assert [faults(changed) for changed in changes] == alone
-    assert [faults(changed) for changed in changes] == alone
+    layouts = Layouts()
+    for _ in range(3):
+        assert [faults(changed, layouts=layouts) for changed in changes] == alone
+
+
+def multi_energy(value: str) -> Changes:
+    return {MULTI_ENERGY: text(MULTI_ENERGY, "CS", value)}
+
+
+def test_of_a_known_layout_a_module_is_required_where_a_value_says_so() -> None:
+    layouts = Layouts()
+    told = [faults(multi_energy(value), layouts=layouts) for value in ("NO  ", "NO  ", "YES ", "NO  ", "YES ")]
+    assert told == [[], [], faults(multi_energy("YES ")), [], faults(multi_energy("YES "))]
+    assert told[2]
+
+
+def test_of_a_known_layout_no_more_is_remembered_than_fits() -> None:
+    layouts = Layouts()
+    for value in range(100):
+        changes = {PIXEL_REPRESENTATION: number(PIXEL_REPRESENTATION, value)}
+        dataset = scan(sliced(changes), ExplicitVRLittleEndian, layouts=layouts)
+        for sop_class in (
+            CTImageStorage,
+            MRImageStorage,
+            SecondaryCaptureImageStorage,
+            RTDoseStorage,
+            ComprehensiveSRStorage,
+        ):
+            iod.check_iod(Subject(dataset, StoreRequest(sop_class, "1.2", ExplicitVRLittleEndian, SENDER), TODAY))
+    assert dataset.layout is not None
+    memory = dataset.layout.derived(iod_memory.IodMemory, iod_memory.IodMemory)
+    assert 0 < len(memory._decided) <= 4
+    assert all(0 < len(decided.found) <= 16 for decided in memory._decided.values())
 
 
 @given(st.sampled_from(["liver_1frame.dcm", "rtplan.dcm", "test-SR.dcm", "MR_small_bigendian.dcm"]), st.data())
@@ -289,6 +326,7 @@ def test_what_is_remembered_of_real_files_changes_nothing_of_what_is_told(name: 
 
 
 def test_no_more_is_remembered_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    iod.forget()
     monkeypatch.setattr(iod, "_MAX_REMEMBERED", 10)
     for rows in range(100):
         faults({PIXEL_REPRESENTATION: number(PIXEL_REPRESENTATION, rows)})
