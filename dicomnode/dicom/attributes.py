@@ -6,20 +6,13 @@ required and usual optional keys, and what whoever runs an archive asks for: whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
-from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
-from dicomnode.dicom.element_header import UNDEFINED
-from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.instance import Attributes
-from dicomnode.dicom.json_model import sequence_json
-from dicomnode.dicom.scan import scan
-from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, ScannedDataset
-from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
-from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT, WORD_BYTES
+from dicomnode.dicom.level_values import Teller
+from dicomnode.dicom.scanned import ScannedDataset
 
 PATIENT: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -140,126 +133,29 @@ INSTANCE: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
-LevelAttributes = Mapping[str, Mapping[int, str]]
-"""Tables of attributes and their VRs, by Query/Retrieve Level (0008,0052)."""
 
-LEVEL_ATTRIBUTES: Final[LevelAttributes] = MappingProxyType(
-    {"PATIENT": PATIENT, "STUDY": STUDY, "SERIES": SERIES, "IMAGE": INSTANCE}
-)
+class LevelAttributes(Mapping[str, Mapping[int, str]]):
+    """Tables of attributes and their VRs, by Query/Retrieve Level (0008,0052)."""
+
+    def __init__(self, tables: Mapping[str, Mapping[int, str]]) -> None:
+        """Compile them."""
+        self._tables = MappingProxyType(dict(tables))
+        self.teller = Teller([tables[level] for level in ("PATIENT", "STUDY", "SERIES", "IMAGE")])
+
+    def __getitem__(self, level: str) -> Mapping[int, str]:
+        return self._tables[level]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
+LEVEL_ATTRIBUTES: Final = LevelAttributes({"PATIENT": PATIENT, "STUDY": STUDY, "SERIES": SERIES, "IMAGE": INSTANCE})
 """What is always kept."""
-
-_LONGEST_BYTES: Final = 40_960
-"""Longest value that is kept: the 10240 characters of an LT, each in four bytes (PS3.5 Table 6.2-1); more is cut off."""
-_HEAD_BYTES: Final = 32 << 10
-"""So far into a data set, values are read from one copy."""
-_LONGEST_SEQUENCE_BYTES: Final = 64 << 10
-"""Longest sequence that is kept; a longer one is left out."""
-
-_REMEMBERED_BYTES: Final = 4096
-"""Longest values of one level, together, that are remembered."""
-_REMEMBERED: Final = 512
-"""Of how many patients, studies and series what was made of their values is remembered."""
-
-_DECLARED: Final = frozenset(vr.decode("ascii") for vr in TEXT)
-_UNSPLIT: Final = frozenset(vr.decode("ascii") for vr in UNSPLIT)
-_SPECIAL: Final = _UNSPLIT | {"SQ", "US"}
-KEPT_VRS: Final = frozenset(vr.decode("ascii") for vr in CHARACTERS) | {"SQ", "US"}
-"""VRs whose values can be kept."""
 
 
 def describe(scanned: ScannedDataset, kept: LevelAttributes = LEVEL_ATTRIBUTES) -> Attributes:
-    """What the index keeps of the instance; an attribute whose value cannot be told is left out.
-
-    What an instance says of its patient, study and series comes again with all others of its series: it is remembered by its bytes.
-    """
-    head = bytes(scanned.data[:_HEAD_BYTES])
-    patient, study, series = (_higher_level(scanned, head, kept[level]) for level in ("PATIENT", "STUDY", "SERIES"))
-    return Attributes(patient, study, series, _level(scanned, head, kept["IMAGE"]))
-
-
-def _higher_level(scanned: ScannedDataset, head: bytes, table: Mapping[int, str]) -> Mapping[int, str]:
-    is_usual = not (scanned.big_endian or scanned.faults)
-    values = _values(scanned, head, table) if is_usual else None
-    if values is None:
-        return _level(scanned, head, table)
-    return _remembered(values, scanned.implicit_vr, scanned.value(SPECIFIC_CHARACTER_SET) or b"")
-
-
-_Values = tuple[tuple[int, str, bytes, bytes], ...]
-"""Of each attribute: tag, VR as declared, VR as in the stream, value."""
-
-
-def _values(scanned: ScannedDataset, head: bytes, table: Mapping[int, str]) -> _Values | None:
-    """What stands in the data set of a level's attributes; None when that is not in its head, or too much to remember."""
-    elements = scanned.elements
-    values = []
-    size = 0
-    for tag, vr in table.items():
-        if element := elements.get(tag):
-            found, offset, length = element
-            if not 0 <= length <= _REMEMBERED_BYTES or offset + length > len(head):
-                return None
-            if tag in scanned.items and found != b"SQ":
-                return None
-            size += length
-            values.append((tag, vr, found, head[offset : offset + length]))
-    return tuple(values) if size <= _REMEMBERED_BYTES else None
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _remembered(values: _Values, implicit_vr: bool, character_set: bytes) -> Mapping[int, str]:  # noqa: FBT001 - a key
-    """What tells of a level that has these attributes, in a data set without faults; to be read only."""
-    encoding = Encoding(implicit_vr, big_endian=False, character_set=DEFAULT_REPERTOIRE)
-    alone = [encoding.element(SPECIFIC_CHARACTER_SET, b"CS", character_set)]
-    alone += [encoding.element(tag, vr, value) for tag, _, vr, value in values]
-    content = b"".join(alone)
-    scanned = scan(content, IMPLICIT_VR_LITTLE_ENDIAN if implicit_vr else EXPLICIT_VR_LITTLE_ENDIAN)
-    return _level(scanned, content, {tag: vr for tag, vr, *_ in values})
-
-
-def _level(scanned: ScannedDataset, head: bytes, table: Mapping[int, str]) -> Mapping[int, str]:
-    values = {}
-    has_escapes = len(scanned.character_set().terms) > 1
-    order: Literal["big", "little"] = "big" if scanned.big_endian else "little"
-    elements = scanned.elements
-    for tag in table.keys() & elements.keys():
-        vr = table[tag]
-        found, offset, length = elements[tag]
-        end = offset + length
-        text: str | None
-        # nearly all values stand in the head, and are ASCII or one number; slices of bytes are cheaper than what follows
-        if length < 0 or end > len(head):
-            pass
-        elif found == b"US" and vr == "US" and length == WORD_BYTES[b"US"]:
-            values[tag] = str(int.from_bytes(head[offset:end], order))
-            continue
-        elif vr not in _SPECIAL and not has_escapes:
-            raw = head[offset:end]
-            if raw.isascii():
-                text = raw.decode("ascii").strip(" \0")
-                values[tag] = text if "\\" not in text else _each_stripped(text)
-                continue
-        text = _value(scanned, tag, vr)
-        if text is not None:
-            values[tag] = text
-    return values
-
-
-def _value(scanned: ScannedDataset, tag: int, vr: str) -> str | None:
-    _, offset, length = scanned.elements[tag]
-    if vr == "SQ":
-        return sequence_json(scanned, tag) if tag in scanned.items and length <= _LONGEST_SEQUENCE_BYTES else None
-    if tag in scanned.items or length == UNDEFINED:
-        return None
-    if vr == "US":
-        number = scanned.integer(tag)
-        return str(number) if number is not None else "" if length == 0 else None
-    raw = bytes(scanned.data[offset : offset + min(length, _LONGEST_BYTES)])
-    text = scanned.character_set().decode(raw, is_name=vr == "PN") if vr in _DECLARED else raw.decode("latin_1")
-    if vr in _UNSPLIT:
-        return text.rstrip(" \0")
-    return _each_stripped(text)
-
-
-def _each_stripped(text: str) -> str:
-    return "\\".join([value.strip(" \0") for value in text.split("\\")])
+    """What the index keeps of the instance; an attribute whose value cannot be told is left out."""
+    return Attributes(*kept.teller.told(scanned))

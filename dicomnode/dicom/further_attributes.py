@@ -10,7 +10,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator
 from pydicom.datadict import dictionary_has_tag, keyword_for_tag, tag_for_keyword
 
-from dicomnode.dicom.attributes import KEPT_VRS, LEVEL_ATTRIBUTES, LevelAttributes
+from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES, LevelAttributes
+from dicomnode.dicom.level_values import KEPT_VRS
 from dicomnode.dicom.value_representation import dictionary_vr
 from dicomnode.settings import Settings
 
@@ -61,7 +62,7 @@ class FurtherAttributes(Settings):
             "SERIES": self.series,
             "IMAGE": self.image,
         }
-        return MappingProxyType(
+        return LevelAttributes(
             {level: MappingProxyType({**_table(levels[level]), **always}) for level, always in LEVEL_ATTRIBUTES.items()}
         )
 
