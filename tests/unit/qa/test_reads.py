@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -92,7 +91,7 @@ def test_rule_that_says_what_it_reads_reads_nothing_else(
     if scanned.faults or scanned.transfer_syntax.deflated:
         return  # nothing of it is remembered
     asked = request(scanned, syntax)
-    other = replace(asked, sop_instance_uid="1.2.3.4", sender=OTHER_SENDER, message_id=7)
+    other = asked._replace(sop_instance_uid="1.2.3.4", sender=OTHER_SENDER, message_id=7)
     for rule in READING:
         assert rule.reads is not None
         whole = tuple(rule.check(Subject(scanned, asked, today)))
