@@ -7,7 +7,7 @@ is put together and then served by `exchange`, when whatever is being read has b
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -46,6 +46,13 @@ class _Dropped:
         """Nothing was kept."""
 
 
+class _Context(NamedTuple):
+    """A presentation context that was accepted."""
+
+    abstract_syntax: str
+    transfer_syntax_uid: str
+
+
 class Messages:
     """Puts the messages of one association together and has them served."""
 
@@ -54,6 +61,8 @@ class Messages:
         self._operations = association.operations
         self._decoder = Decoder()
         self._command_bytes = bytearray()
+        self._contexts: dict[int, _Context] = {}
+        """Those that were used."""
         self._context_id: int | None = None
         """Of the message that is being received; None between messages."""
         self._store: tuple[Command, StoreRequest, DataSink] | None = None
@@ -133,8 +142,9 @@ class Messages:
                 self._answer(command, StoreAnswer(status.MISTYPED_ARGUMENT))
                 self._finish()
                 return
-            request = self._store_request(command)
-            self._store = command, request, self._sink(request)
+            context = self._context()
+            request = self._store_request(command, context)
+            self._store = command, request, self._sink(request, context)
         elif field == commands.C_ECHO_RQ and not has_dataset:
             self._answer(command, StoreAnswer(self._operations.echo(self._association.sender)))
             self._finish()
@@ -192,8 +202,7 @@ class Messages:
         """Of a message without a data set."""
         raise Violation("data set of a message that has none", UNEXPECTED_PARAMETER)
 
-    def _sink(self, request: StoreRequest) -> DataSink:
-        context = self._association._accepted_cx[self._context_id or 0]
+    def _sink(self, request: StoreRequest, context: _Context) -> DataSink:
         return _Dropped() if context.abstract_syntax == VERIFICATION else self._operations.open_sink(request)
 
     def _stored(self, request: StoreRequest, sink: DataSink) -> StoreAnswer:
@@ -219,12 +228,21 @@ class Messages:
         """Whether the peer is the sender in this context: in a C-GET, instances go the other way."""
         return bool(self._association._accepted_cx[context_id].as_scp)
 
-    def _store_request(self, command: Command) -> StoreRequest:
-        context = self._association._accepted_cx[self._context_id or 0]
+    def _context(self) -> _Context:
+        """The presentation context of the message."""
+        assert self._context_id is not None
+        context = self._contexts.get(self._context_id)
+        if context is None:
+            theirs = self._association._accepted_cx[self._context_id]
+            context = _Context(str(theirs.abstract_syntax), str(theirs.transfer_syntax[0]))
+            self._contexts[self._context_id] = context
+        return context
+
+    def _store_request(self, command: Command, context: _Context) -> StoreRequest:
         return StoreRequest(
             sop_class_uid=command.text(commands.AFFECTED_SOP_CLASS_UID),
             sop_instance_uid=command.text(commands.AFFECTED_SOP_INSTANCE_UID),
-            transfer_syntax_uid=str(context.transfer_syntax[0]),
+            transfer_syntax_uid=context.transfer_syntax_uid,
             sender=self._association.sender,
             message_id=command.number(commands.MESSAGE_ID) or 0,
             move_originator_ae_title=command.text(commands.MOVE_ORIGINATOR_AE_TITLE),
@@ -232,23 +250,20 @@ class Messages:
         )
 
     def _identifier_request(self, command: Command, identifier: bytes) -> IdentifierRequest:
-        context = self._association._accepted_cx[self._context_id or 0]
-        kind = _WITH_IDENTIFIER[command.number(commands.COMMAND_FIELD) or 0]
-        sop_class_uid = str(context.abstract_syntax)
+        context = self._context()
         return IdentifierRequest(
-            kind=kind,
-            sop_class_uid=sop_class_uid,
+            kind=_WITH_IDENTIFIER[command.number(commands.COMMAND_FIELD) or 0],
+            sop_class_uid=context.abstract_syntax,
             message_id=command.number(commands.MESSAGE_ID) or 0,
-            transfer_syntax_uid=str(context.transfer_syntax[0]),
+            transfer_syntax_uid=context.transfer_syntax_uid,
             identifier=identifier,
             move_destination=command.text(commands.MOVE_DESTINATION).strip(" "),
             sender=self._association.sender,
-            extended_negotiation=self._association.extended_negotiation.get(sop_class_uid, b""),
+            extended_negotiation=self._association.extended_negotiation.get(context.abstract_syntax, b""),
         )
 
     def _normalized_request(self, command: Command, dataset: bytes) -> NormalizedRequest:
-        context = self._association._accepted_cx[self._context_id or 0]
-        return normalized.request_of(command, dataset, str(context.transfer_syntax[0]), self._association.sender)
+        return normalized.request_of(command, dataset, self._context().transfer_syntax_uid, self._association.sender)
 
     def _answer(self, command: Command, answer: StoreAnswer) -> None:
         assert self._context_id is not None

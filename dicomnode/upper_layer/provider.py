@@ -111,11 +111,12 @@ class PulledDUL(DULServiceProvider):
 
     def read(self, idle_timeout_s: float, pdu_timeout_s: float | None = None) -> None:
         """Read one PDU, and do what it asks for; ``pdu_timeout_s`` is the settings' unless it is given."""
-        kind, body = self._assoc.connection.read_pdu(
-            idle_timeout_s, pdu_timeout_s or self._assoc.settings.pdu_timeout_s, self._assoc.pdu_limit
+        association = self._assoc
+        kind, body = association.connection.read_pdu(
+            idle_timeout_s, pdu_timeout_s or association.settings.pdu_timeout_s, association.pdu_limit
         )
         if kind == P_DATA_TF and self.state_machine.current_state == "Sta6":
-            self._assoc.messages.take(body)
+            association.messages.take(body)
             return
         self._hand_over(kind, body)
 
