@@ -14,16 +14,19 @@ WORTH_BYTES: Final = 256 * 1024
 class Digest:
     """BLAKE3 of bytes as they come; used by one thread, which has others help."""
 
-    __slots__ = ("_hash", "_helpers", "_running")
+    __slots__ = ("_hash", "_helpers", "_running", "size_bytes")
 
     def __init__(self, helpers: Executor) -> None:
         self._hash = blake3()
         self._helpers = helpers
         self._running: Future[object] | None = None
+        self.size_bytes = 0
+        """Of what was given."""
 
     def update(self, piece: bytes | memoryview) -> None:
         """Take the next bytes, and be done with them."""
         self.wait()
+        self.size_bytes += len(piece)
         self._hash.update(piece)
 
     def begin(self, piece: memoryview) -> None:
@@ -32,6 +35,7 @@ class Digest:
             self.update(piece)
         else:
             self.wait()
+            self.size_bytes += len(piece)
             self._running = self._helpers.submit(self._hash.update, piece)
 
     def wait(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ from dicomnode.dicom.part10 import file_meta
 from dicomnode.errors import StorageError
 from dicomnode.files.buffers import Buffers, HeldBytes
 from dicomnode.files.chunks import MEMORY_BYTES, Chunks
-from dicomnode.files.digest import Digest
+from dicomnode.files.digest import WORTH_BYTES, Digest
 from dicomnode.files.folders import Folder, StudyFolders, as_name
 from dicomnode.files.incoming import Incoming
 from dicomnode.files.incoming_file import IncomingFile
@@ -42,7 +42,7 @@ class Surroundings:
     """What all receptions of a process share.
 
     Attributes:
-        helpers: threads that digest what is large.
+        helpers: threads that digest or write what is large.
         threshold_bytes: a data set that grows past this goes on in a file instead of memory.
         in_memory_only_bytes: past this it is written as it comes.
         durable: whether what is kept survives a power loss.
@@ -74,6 +74,8 @@ class Reception:
         self._is_held = True
         """All that came is in memory."""
         self._spool: IncomingFile | None = None
+        self._writing: Future[IncomingFile] | None = None
+        """What is to be the spool, while another thread writes it."""
         self._chunks: Chunks | None = None
         """On their way into the spool, where all that came is no longer in memory."""
         self._is_complete = False
@@ -112,6 +114,8 @@ class Reception:
     def _drop(self) -> None:
         self._dataset = None
         self._digest.wait()
+        with contextlib.suppress(OSError):
+            self._finish_writing()
         if self._chunks is not None:
             self._chunks.close()
             self._chunks = None
@@ -141,6 +145,8 @@ class Reception:
             StorageError: something of it could not be written.
         """
         self._complete()
+        if self._digest.size_bytes < self.size_bytes:
+            self._digest.update(self._held.view())
         return self._digest.value()
 
     def keep(self, study_instance_uid: str, sop_instance_uid: str, sop_class_uid: str) -> Kept:
@@ -152,10 +158,11 @@ class Reception:
             StorageError: it could not be made durable; nothing of it is left.
             OutOfSpaceError: because there is no room.
         """
-        self._complete()
+        self.digest  # noqa: B018 - while the disk, or another thread, is at work on the file
         try:
             self._surroundings.space.check()
             place = self._choose_place(study_instance_uid, sop_instance_uid)
+            self._finish_writing()
             file = self._durable_file(self._meta(sop_class_uid, sop_instance_uid), place.incoming_path)
             place = self._put(file, place, study_instance_uid, sop_instance_uid)
         except OSError as error:
@@ -214,7 +221,7 @@ class Reception:
         return IncomingFile(self._surroundings.incoming.partial(), meta, self._held.view())
 
     def _complete(self) -> None:
-        """All of it has come: have it in memory or in its file, and the digest begun."""
+        """All of it has come: have it in memory or in its file, and what takes long begun."""
         if self._failure is not None:
             raise self._failure
         if self._is_complete:
@@ -229,8 +236,15 @@ class Reception:
             raise failure from error
         if self._spool is not None and self._surroundings.durable:
             self._spool.start_sync()
-        if self._is_held:
+        if self._spool is not None and self._is_held:
             self._digest.begin(self._held.view())
+        elif self._spool is None and self.size_bytes >= WORTH_BYTES:
+            self._writing = self._surroundings.helpers.submit(self._begun)
+
+    def _finish_writing(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            self._spool = writing.result()
 
     def _mapped(self) -> memoryview:
         assert self._spool is not None

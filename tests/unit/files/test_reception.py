@@ -198,14 +198,26 @@ def test_gives_its_share_of_memory_back(node, receive):
 
 @pytest.mark.parametrize("size_bytes", [100_000, 100_001, 1 << 20, (1 << 20) + 1, 5_000_000])
 @pytest.mark.parametrize("piece_bytes", [1000, 131_066, 3 << 20])
+@pytest.mark.parametrize("threshold_bytes", [100_000, 2_000_000], ids=["mostly spooled", "mostly in memory"])
 @pytest.mark.parametrize("durable", [True, False])
-def test_digest_and_file_are_of_what_came_in_pieces_of_any_size(node, receive, size_bytes, piece_bytes, durable):
-    """On both sides of what is held in memory, and of what goes to the file and is digested at once."""
+def test_digest_and_file_are_of_what_came_in_pieces_of_any_size(
+    node, receive, size_bytes, piece_bytes, threshold_bytes, durable
+):
+    """On both sides of what is held in memory, and of what other threads digest and write."""
     dataset = os.urandom(size_bytes)
-    reception = receive(node.open(durable=durable), dataset, piece_bytes=piece_bytes)
+    files = node.open(durable=durable, spool_threshold_bytes=threshold_bytes)
+    reception = receive(files, dataset, piece_bytes=piece_bytes)
     assert reception.digest == blake3(bytes(reception.dataset)).digest() == blake3(dataset).digest()
     kept = reception.keep(STUDY, "1.2.3", CT)
     assert (node.root / kept.location).read_bytes()[kept.dataset_offset :] == dataset
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_another_thread_works_on_is_discarded_with_the_rest(node, receive, durable):
+    reception = receive(node.open(durable=durable, spool_threshold_bytes=2_000_000), os.urandom(1_500_000))
+    assert len(reception.dataset) == 1_500_000
+    reception.discard()
+    assert node.unfinished() == []
 
 
 @pytest.mark.parametrize("size_bytes", [SPOOLED, 3_000_000], ids=["when kept", "when received"])
