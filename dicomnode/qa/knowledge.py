@@ -6,7 +6,7 @@ have is compared: a value that one of them lacks contradicts nothing. To compare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Final
 
 from pydicom.datadict import keyword_for_tag
@@ -40,6 +40,8 @@ __all__ = ["KNOWN", "other_patient"]
 _Same = Callable[[str, str], bool]
 _NONE: Final[tuple[Hit, ...]] = ()
 
+_AS_IT_SHOULD_BE: Final = (Scheduling.NOT_USED, Scheduling.SCHEDULED)
+
 _ATLASES: Final = "1.2.840.10008."
 """Frames of reference that the standard itself names, as that of an atlas, are every patient's (PS3.6 Table A-2)."""
 
@@ -68,6 +70,27 @@ _SERIES: Final[Mapping[int, _Same]] = {
     LATERALITY: _same_code,
     FRAME_OF_REFERENCE_UID: _same_text,
 }
+
+
+def news(subject: Subject) -> Sized:
+    """What the rules below go by: empty where an instance says just what is known of its patient, study and series, as most do."""
+    known = subject.known
+    if known is None:
+        return _NONE
+    said = known.said
+    is_known = (
+        _says_no_more(said.patient, known.patient)
+        and _says_no_more(said.study, known.study)
+        and _says_no_more(said.series, known.series)
+        and not (known.study_has_other_patient or known.series_has_other_study or known.frame_has_other_patient)
+        and not known.number_is_taken
+        and known.scheduling in _AS_IT_SHOULD_BE
+    )
+    return _NONE if is_known else (known,)
+
+
+def _says_no_more(said: Mapping[int, str], here: Mapping[int, str] | None) -> bool:
+    return here is None or said == here or said.items() <= here.items()
 
 
 def other_patient(subject: Subject) -> tuple[Hit, ...]:
@@ -138,7 +161,7 @@ def number_taken(subject: Subject) -> tuple[Hit, ...]:
 def not_on_worklist(subject: Subject) -> tuple[Hit, ...]:
     """Neither accession number nor study is scheduled for its patient, though the device that sent it works by the worklist."""
     known = subject.known
-    if known is None or known.scheduling in (Scheduling.NOT_USED, Scheduling.SCHEDULED):
+    if known is None or known.scheduling in _AS_IT_SHOULD_BE:
         return _NONE
     if known.scheduling is Scheduling.OTHER_PATIENT:
         return (Hit((ACCESSION_NUMBER, PATIENT_ID), "AccessionNumber or study is scheduled for another patient"),)
@@ -147,7 +170,7 @@ def not_on_worklist(subject: Subject) -> tuple[Hit, ...]:
 
 def _of_patient(subject: Subject, tag: int, is_same: _Same) -> tuple[Hit, ...]:
     known = subject.known
-    if known is None or known.patient is None or known.said.patient == known.patient:  # as of most, seen in one step
+    if known is None or known.patient is None:
         return _NONE
     said, here = known.said.patient.get(tag), known.patient.get(tag)
     if not said or not here or said == here or is_same(said, here):
@@ -158,8 +181,6 @@ def _of_patient(subject: Subject, tag: int, is_same: _Same) -> tuple[Hit, ...]:
 def _differing(
     said: Mapping[int, str], here: Mapping[int, str], what: Mapping[int, _Same], whose: str
 ) -> Iterable[Hit]:
-    if said == here:  # as of most, seen in one step
-        return _NONE
     hits = []
     for tag, is_same in what.items():
         one, other = said.get(tag), here.get(tag)
@@ -169,7 +190,7 @@ def _differing(
 
 
 def _rule(name: str, severity: Severity, reference: str, check: Check) -> Rule:
-    return Rule(f"known.{name}", severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, reference, check)
+    return Rule(f"known.{name}", severity, status.DATASET_DOES_NOT_MATCH_SOP_CLASS, reference, check, look=news)
 
 
 _WARN: Final = Severity.WARN

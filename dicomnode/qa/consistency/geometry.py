@@ -18,7 +18,7 @@ PIXEL_SPACING, IMAGER_PIXEL_SPACING, NOMINAL_SPACING = 0x00280030, 0x00181164, 0
 SLICE_THICKNESS = 0x00180050
 PLANE_ORIENTATION, PIXEL_MEASURES = 0x00209116, 0x00289110
 
-_SPACINGS: Final = (PIXEL_SPACING, IMAGER_PIXEL_SPACING, NOMINAL_SPACING)
+SPACINGS: Final = (PIXEL_SPACING, IMAGER_PIXEL_SPACING, NOMINAL_SPACING)
 _TOLERANCE: Final = 1e-3
 """Of a vector's length and of the cosine between two: scanners write four digits and more."""
 
@@ -50,7 +50,7 @@ def position_without_orientation(subject: Subject) -> Iterable[Hit]:
 def spacing_is_none(subject: Subject) -> Iterable[Hit]:
     """Pixel Spacing, or one of its kin, is not two numbers above 0; one of a single row or column may be 0."""
     hits = []
-    for tag in _SPACINGS:
+    for tag in SPACINGS:
         value = subject.value(tag)
         if value and _is_no_spacing(value, subject.integer(ROWS) == 1, subject.integer(COLUMNS) == 1):
             hits.append(Hit((tag,), f"{keyword_for_tag(tag)} is not two numbers above 0"))

@@ -18,7 +18,12 @@ _NAMED: Final = (SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
 
 def one_uid_for_two(subject: Subject) -> Iterable[Hit]:
     """Study, series and instance do not have three UIDs: a UID names one thing only."""
-    if len({subject.uid(tag) for tag in _NAMED}) == len(_NAMED):
+    instance, study, series = (
+        subject.uid(SOP_INSTANCE_UID),
+        subject.uid(STUDY_INSTANCE_UID),
+        subject.uid(SERIES_INSTANCE_UID),
+    )
+    if instance != study != series != instance:
         return ()
     hits = []
     for one, other in combinations(_NAMED, 2):

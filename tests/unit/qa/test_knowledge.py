@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from unit.qa.judging import judge
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit.qa.judging import SENDER, TODAY, judge
 
-from dicomnode.dicom.instance import Attributes, Severity
+from dicomnode.dicom.instance import Attributes, Severity, StoreRequest
 from dicomnode.dicom.knowledge import Knowledge, Scheduling
+from dicomnode.dicom.scan import scan
+from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomnode.qa import QaSettings, Validation
-from dicomnode.qa.knowledge import KNOWN
+from dicomnode.qa.knowledge import KNOWN, news
+from dicomnode.qa.rule import Subject
 from dicomnode.qa.settings import RuleSeverity
 
 NAME, BIRTH_DATE, SEX = 0x00100010, 0x00100030, 0x00100040
@@ -169,3 +174,32 @@ def test_study_of_another_patient_is_remarked_upon_where_it_is_let_in(
     validation = Validation(QaSettings(severities={"index.study-patient": setting}), KNOWN)
     verdict = judge({}, validation=validation, known=replace(NOTHING, study_has_other_patient=True))
     assert [finding.severity for finding in verdict.findings] == found
+
+
+_LEVELS = st.dictionaries(
+    st.sampled_from((NAME, BIRTH_DATE, SEX, STUDY_DATE, ACCESSION_NUMBER, MODALITY, FRAME)),
+    st.sampled_from(("", "1", "19700101", "Doe^Jane")),
+)
+_KNOWN = st.builds(
+    Knowledge,
+    st.builds(Attributes, _LEVELS, _LEVELS, _LEVELS, _LEVELS),
+    *(st.none() | _LEVELS for _ in range(3)),
+    *(st.booleans() for _ in range(4)),
+    st.sampled_from(Scheduling),
+)
+
+
+def _subject(known: Knowledge) -> Subject:
+    return Subject(scan(b"", EXPLICIT_VR_LITTLE_ENDIAN), StoreRequest("", "", "", SENDER), TODAY, known)
+
+
+@given(_KNOWN)
+@settings(deadline=None)
+def test_where_nothing_is_new_no_rule_finds_anything(known: Knowledge) -> None:
+    found = [rule.id for rule in KNOWN if list(rule.check(_subject(known)))]
+    assert not found or news(_subject(known))
+
+
+@given(_LEVELS, _LEVELS)
+def test_nothing_is_new_in_what_is_known(said: dict[int, str], more: dict[int, str]) -> None:
+    assert not news(_subject(Knowledge(Attributes(said, said, said, said), said, {**more, **said}, said)))
