@@ -97,14 +97,17 @@ class Connection:
         if self._start == self._end:
             self._start = self._end = 0
             self._receive(time.monotonic() + idle_timeout_s, "the next message")
-        if not self._has_whole_pdu():
-            self._receive_whole(time.monotonic() + pdu_timeout_s, limit)
+        deadline = time.monotonic() + pdu_timeout_s
+        if self._end - self._start < HEADER_BYTES:
+            self._receive_up_to(HEADER_BYTES, deadline)
         kind, length = _header(self._buffer, self._start)
         if length > limit(kind):
             raise Violation(f"PDU of {length} bytes", INVALID_PARAMETER)
+        if self._end - self._start < HEADER_BYTES + length:
+            self._receive_up_to(HEADER_BYTES + length, deadline)
         begin = self._start + HEADER_BYTES
-        self._start = begin + length
-        return kind, self._view[begin : self._start]
+        self._start = end = begin + length
+        return kind, self._view[begin:end]
 
     @property
     def local_address(self) -> tuple[str, int]:
@@ -197,19 +200,10 @@ class Connection:
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
-    def _has_whole_pdu(self) -> bool:
-        body_bytes = self._end - self._start - HEADER_BYTES
-        return body_bytes >= 0 and body_bytes >= int(_header(self._buffer, self._start)[1])
-
-    def _receive_whole(self, deadline: float, limit: Callable[[int], int]) -> None:
-        while self._end - self._start < HEADER_BYTES:
-            self._make_room(HEADER_BYTES)
-            self._receive(deadline, "a PDU")
-        kind, length = _header(self._buffer, self._start)
-        if length > limit(kind):
-            raise Violation(f"PDU of {length} bytes", INVALID_PARAMETER)
-        self._make_room(HEADER_BYTES + length)
-        while self._end - self._start < HEADER_BYTES + length:
+    def _receive_up_to(self, size_bytes: int, deadline: float) -> None:
+        """Have the first ``size_bytes`` of a PDU."""
+        self._make_room(size_bytes)
+        while self._end - self._start < size_bytes:
             self._receive(deadline, "a PDU")
 
     def _make_room(self, size_bytes: int) -> None:
