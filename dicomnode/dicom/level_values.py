@@ -14,14 +14,10 @@ from itertools import compress
 from operator import add, itemgetter, ne
 from typing import Final
 
-from dicomnode.dicom.character_sets import DEFAULT_REPERTOIRE
 from dicomnode.dicom.element_header import UNDEFINED
-from dicomnode.dicom.encode import Encoding
 from dicomnode.dicom.json_model import sequence_json
 from dicomnode.dicom.layout import Layout, Range, cutter
-from dicomnode.dicom.scan import scan
 from dicomnode.dicom.scanned import SPECIFIC_CHARACTER_SET, ScannedDataset
-from dicomnode.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from dicomnode.dicom.value_representation import CHARACTERS, TEXT, UNSPLIT
 
 _LONGEST_BYTES: Final = 40_960
@@ -29,10 +25,10 @@ _LONGEST_BYTES: Final = 40_960
 _LONGEST_SEQUENCE_BYTES: Final = 64 << 10
 """Longest sequence that is kept; a longer one is left out."""
 
-_REMEMBERED_BYTES: Final = 8192
-"""Longest values of an instance, together, that are remembered."""
+_REMEMBERED_BYTES: Final = 4096
+"""Longest values of an instance, together, that are remembered; those of practice stay below a thousand."""
 _REMEMBERED: Final = 512
-"""Of how many patients, studies and series what was made of their values is remembered."""
+"""Of how many patients, studies and series it is remembered what their values say; all are forgotten when there are more."""
 _SHAPES: Final = 256
 """Of how many shapes the last instance is remembered; a scanner has a few, a peer can make up any number."""
 _PIXEL_DATA: Final = 0x7FE00000
@@ -51,6 +47,7 @@ Table = Mapping[int, str]
 Texts = Mapping[int, str]
 """Values by tag; to be read only."""
 _Values = tuple[bytes, ...]
+_Memory = dict[tuple["_LevelShape", _Values], Texts]
 _Tell = Callable[[ScannedDataset], Sequence[Texts]]
 
 
@@ -62,6 +59,7 @@ class Teller:
         self._tables = tables
         self._tags = frozenset({SPECIFIC_CHARACTER_SET}).union(*tables)
         self._shape = lru_cache(maxsize=_SHAPES)(self._new_shape)
+        self._memory: _Memory = {}
 
     def told(self, scanned: ScannedDataset) -> Sequence[Texts]:
         """The values of each level; what cannot be told is left out."""
@@ -115,8 +113,8 @@ class Teller:
             for texts, table in zip(shape.told(scanned, cut(scanned.head)), far, strict=True)
         ]
 
-    def _new_shape(self, tags: tuple[int, ...], vrs: tuple[bytes, ...], implicit_vr: bool) -> _Shape:  # noqa: FBT001 - a key
-        return _Shape([_LevelShape(table, tags, vrs, implicit_vr=implicit_vr) for table in self._tables])
+    def _new_shape(self, tags: tuple[int, ...], *_: object) -> _Shape:
+        return _Shape([_LevelShape(table, tags) for table in self._tables], self._memory)
 
 
 def _pieces(ranges: list[Range]) -> Callable[[bytes], _Values]:
@@ -127,33 +125,43 @@ def _pieces(ranges: list[Range]) -> Callable[[bytes], _Values]:
 class _Shape:
     """Which attributes data sets have, in which VRs."""
 
-    __slots__ = ("_higher", "_instance")
+    __slots__ = ("_higher", "_instance", "_memory")
 
-    def __init__(self, levels: Sequence[_LevelShape]) -> None:
+    def __init__(self, levels: Sequence[_LevelShape], memory: _Memory) -> None:
         *self._higher, self._instance = levels
+        self._memory = memory
 
     def told(self, scanned: ScannedDataset, values: _Values) -> Sequence[Texts]:
         """What ``values`` say, those of ``scanned``."""
-        higher = [_remembered(level, level.pick(values)) for level in self._higher]
-        return (*higher, self._instance.texts(scanned, self._instance.pick(values)))
+        told = []
+        for level in self._higher:
+            picked = level.pick(values)
+            texts = self._memory.get((level, picked))
+            if texts is None:
+                texts = level.texts(scanned, picked)
+                if len(self._memory) >= _REMEMBERED:
+                    self._memory.clear()
+                self._memory[level, picked] = texts
+            told.append(texts)
+        told.append(self._instance.texts(scanned, self._instance.pick(values)))
+        return told
 
 
 class _LevelShape:
     """Which attributes of a level data sets have, and what the last one said that had just these.
 
     Attributes:
-        elements: of each its tag, its VR in the table, and that in the stream; Specific Character Set before all others, with no
-            VR where the table has it not.
+        elements: of each its tag, and its VR in the table; Specific Character Set before all others, with no VR where the table has
+            it not.
         pick: their values out of those of all levels.
     """
 
-    __slots__ = ("_last", "elements", "implicit_vr", "pick")
+    __slots__ = ("_last", "elements", "pick")
 
-    def __init__(self, table: Table, tags: Sequence[int], vrs: Sequence[bytes], *, implicit_vr: bool) -> None:
+    def __init__(self, table: Table, tags: Sequence[int]) -> None:
         places = [place for place, tag in enumerate(tags) if tag == SPECIFIC_CHARACTER_SET]
         places += [place for place, tag in enumerate(tags) if tag != SPECIFIC_CHARACTER_SET and tag in table]
-        self.elements = [(tags[place], table.get(tags[place]), vrs[place]) for place in places]
-        self.implicit_vr = implicit_vr
+        self.elements = [(tags[place], table.get(tags[place])) for place in places]
         self.pick = _picker(places)
         self._last: tuple[tuple[bytes | None, ...], Texts, frozenset[str]] = (None,) * len(places), {}, _PLAIN
 
@@ -164,7 +172,7 @@ class _LevelShape:
         texts = dict(said)
         if changed and changed[0][0][0] == SPECIFIC_CHARACTER_SET:
             changed, texts, plain = list(zip(self.elements, values, strict=True)), {}, _plain(scanned)
-        for (tag, vr, _), value in changed:
+        for (tag, vr), value in changed:
             text = _text(scanned, tag, vr, value, plain) if vr else None
             if text is None:
                 texts.pop(tag, None)
@@ -178,16 +186,6 @@ def _picker(places: Sequence[int]) -> Callable[[_Values], _Values]:
     if len(places) > 1:
         return itemgetter(*places)
     return lambda values: tuple([values[place] for place in places])
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _remembered(shape: _LevelShape, values: _Values) -> Texts:
-    """What ``values`` say, for all who repeat them."""
-    encoding = Encoding(shape.implicit_vr, big_endian=False, character_set=DEFAULT_REPERTOIRE)
-    elements = sorted(zip(shape.elements, values, strict=True))
-    alone = b"".join([encoding.element(tag, vr, value) for (tag, _, vr), value in elements])
-    scanned = scan(alone, IMPLICIT_VR_LITTLE_ENDIAN if shape.implicit_vr else EXPLICIT_VR_LITTLE_ENDIAN)
-    return level_values(scanned, {tag: vr for tag, vr, _ in shape.elements if vr})
 
 
 def level_values(scanned: ScannedDataset, table: Table) -> Texts:

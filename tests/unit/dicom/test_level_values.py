@@ -12,6 +12,7 @@ from unit.dicom.against_pydicom import REAL_FILES, encode, read, real_file
 from unit.dicom.elements import SEQUENCE_END, UNDEFINED, explicit, implicit, item, open_item
 from unit.dicom.test_layout import spoil
 
+from dicomnode.dicom import level_values as values
 from dicomnode.dicom.attributes import LEVEL_ATTRIBUTES, describe
 from dicomnode.dicom.further_attributes import FurtherAttributes
 from dicomnode.dicom.layout import Layouts
@@ -261,3 +262,14 @@ def test_patient_study_and_series_are_remembered_whatever_else_changes():
     for levels in found[1:]:
         assert all(level is first for level, first in zip(levels[:3], found[0][:3], strict=True))
     assert [levels[3][INSTANCE_NUMBER] for levels in found] == ["9", "10", "1000", "1001"]
+
+
+def test_no_more_is_remembered_than_fits(monkeypatch):
+    monkeypatch.setattr(values, "_REMEMBERED", 10)
+    kept = FurtherAttributes().kept
+    for number in range(100):
+        content = explicit(PATIENT_ID, "LO", even(b"%d" % number)) + explicit(
+            PATIENT_NAME, "PN", b"A" * (4 + number % 7 * 2)
+        )
+        assert told(scan(content, EXPLICIT_VR_LITTLE_ENDIAN), kept)[0][PATIENT_ID] == str(number)
+        assert 0 < len(kept.teller._memory) <= 10
