@@ -268,8 +268,7 @@ def test_no_more_is_remembered_than_fits(monkeypatch):
     monkeypatch.setattr(values, "_REMEMBERED", 10)
     kept = FurtherAttributes().kept
     for number in range(100):
-        content = explicit(PATIENT_ID, "LO", even(b"%d" % number)) + explicit(
-            PATIENT_NAME, "PN", b"A" * (4 + number % 7 * 2)
-        )
+        name = explicit(PATIENT_NAME, "PN", b"A" * (4 + number % 7 * 2))
+        content = name + explicit(PATIENT_ID, "LO", even(b"%d" % number))
         assert told(scan(content, EXPLICIT_VR_LITTLE_ENDIAN), kept)[0][PATIENT_ID] == str(number)
         assert 0 < len(kept.teller._memory) <= 10
