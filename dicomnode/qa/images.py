@@ -24,6 +24,6 @@ IMAGES: Final = (
     Rule("pixel.compression", _WARN, _MISMATCH, "PS3.5 8.2", photometric.compression_contradicts, reads=PIXELS),
     Rule("pixel.overlay", _WARN, _MISMATCH, "PS3.3 C.9.2", planes.overlays_too_short, reads=PIXELS),
     Rule("pixel.lut", _WARN, _MISMATCH, "PS3.3 C.7.6.3.1.5", planes.look_up_tables_wrong, reads=TABLES),
-    Rule("waveform.size", _QUARANTINE, _MISMATCH, "PS3.3 C.10.9", planes.waveforms_too_short),
+    Rule("waveform.size", _QUARANTINE, _MISMATCH, "PS3.3 C.10.9", planes.waveforms_too_short, reads=TABLES),
 )
 """The rules on images; severities as counted on real files (docs/qa.md)."""

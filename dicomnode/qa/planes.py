@@ -29,7 +29,7 @@ LUT_SEQUENCES: Final = (_MODALITY_LUT, _VOI_LUT)
 _MOST_ENTRIES: Final = 1 << 16
 """What a descriptor of 0 entries means."""
 
-_WAVEFORMS, _CHANNELS, _SAMPLES = 0x54000100, 0x003A0005, 0x003A0010
+WAVEFORMS, _CHANNELS, _SAMPLES = 0x54000100, 0x003A0005, 0x003A0010
 _BITS_ALLOCATED, _WAVEFORM_DATA = 0x54001004, 0x54001010
 
 
@@ -50,7 +50,7 @@ def look_up_tables_wrong(subject: Subject) -> Iterable[Hit]:
 
 def waveforms_too_short(subject: Subject) -> Iterable[Hit]:
     """Waveform Data is shorter than its channels, samples and bits ask for."""
-    groups = subject.dataset.items.get(_WAVEFORMS)
+    groups = subject.dataset.items.get(WAVEFORMS)
     return () if groups is None else list(_waveforms(subject, groups))
 
 

@@ -94,11 +94,11 @@ class Subject:
         if element is None or element[2] == UNDEFINED:
             return None
         vr, offset, length = element
-        end = offset + (length if length < MAX_VALUE_BYTES else MAX_VALUE_BYTES)
-        value = self._head[offset:end] if end <= len(self._head) else bytes(self.dataset.data[offset:end])
-        if vr in CHARACTERS or length > MAX_VALUE_BYTES or (vr == b"UN" and effective_vr(tag, vr) in CHARACTERS):
-            return value.rstrip(b" \0")
-        return value
+        end, head = offset + length, self._head
+        if length > MAX_VALUE_BYTES:
+            return bytes(self.dataset.data[offset : offset + MAX_VALUE_BYTES]).rstrip(b" \0")
+        value = head[offset:end] if end <= len(head) else bytes(self.dataset.data[offset:end])
+        return value.rstrip(b" \0") if vr in CHARACTERS or effective_vr(tag, vr) in CHARACTERS else value
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -15,7 +16,7 @@ MAX_BLOCK_BYTES: Final = 4096
 MAX_VALUE_BYTES: Final = 64
 """Of a value that counts as short."""
 
-_PIXEL_DATA_GROUP: Final = min(PIXEL_DATA) >> 16
+_PIXEL_DATA_GROUP: Final = min(PIXEL_DATA) & 0xFFFF0000
 
 Cut = Callable[[bytes], tuple[bytes, ...]]
 
@@ -34,41 +35,45 @@ class Blocks:
         long: places of the blocks that are longer than what is remembered, or not within the first bytes.
     """
 
-    __slots__ = ("_bounds", "_elements", "count", "cut", "end", "long", "tags")
+    __slots__ = ("_bounds", "_cuts", "_elements", "count", "cut", "end", "long", "tags")
 
-    def __init__(self, elements: Mapping[int, Element], head_bytes: int) -> None:
+    def __init__(self, tags: Sequence[int], elements: Sequence[Element], head_bytes: int) -> None:
         """Find them.
 
         Args:
-            elements: none of them pixel data.
+            tags: of the elements, none of them pixel data.
+            elements: as many.
             head_bytes: how many bytes there are to cut from.
         """
-        tags = tuple(elements)
-        bounds = [0, *(offset + length for _, offset, length in elements.values())]
-        if tags:
-            bounds[-1] = end_of(elements[tags[-1]])
-        ranges = [*pairwise((*bounds[:-1:BLOCK], bounds[-1]))] if tags else []
-        if bounds != sorted(bounds):
-            head_bytes = 0  # fragments, whose end no length tells
-        self.tags = tuple(tags[at : at + BLOCK] for at in range(0, len(tags), BLOCK))
+        bounds = [0, *(offset + length for _, offset, length in elements[BLOCK - 1 : -1 : BLOCK])]
+        if elements:
+            bounds.append(end_of(elements[-1]))
+        if bounds != sorted(bounds):  # fragments, whose end no length tells
+            bounds = [head_bytes + 1] * len(bounds)
+        ranges = []
+        self.long = []
+        for place, (start, end) in enumerate(pairwise(bounds)):
+            if end - start > MAX_BLOCK_BYTES or end > head_bytes:
+                self.long.append(place)
+                ranges.append((min(start, head_bytes),) * 2)
+            else:
+                ranges.append((start, end))
+        self.tags = [tags[at : at + BLOCK] for at in range(0, len(tags), BLOCK)]
         self.count = len(tags)
         self.end = bounds[-1]
-        self.long = frozenset(
-            place for place, (start, end) in enumerate(ranges) if end - start > MAX_BLOCK_BYTES or end > head_bytes
-        )
-        self.cut: Cut = cutter(
-            (min(start, head_bytes), min(start, head_bytes) if place in self.long else end)
-            for place, (start, end) in enumerate(ranges)
-        )
+        self.cut: Cut = cutter(ranges)
         self._bounds = bounds
-        self._elements: dict[int, Cut] = {}
+        self._elements = elements
+        self._cuts: dict[int, Cut] = {}
 
     def elements(self, place: int) -> Cut:
         """What gives the bytes of each element of a block that is not long."""
-        cut = self._elements.get(place)
+        cut = self._cuts.get(place)
         if cut is None:
-            bounds = self._bounds[place * BLOCK : (place + 1) * BLOCK + 1]
-            cut = self._elements[place] = cutter(pairwise(bounds))
+            first = place * BLOCK
+            but_the_last = self._elements[first : first + len(self.tags[place]) - 1]
+            ends = [offset + length for _, offset, length in but_the_last]
+            cut = self._cuts[place] = cutter(pairwise((self._bounds[place], *ends, self._bounds[place + 1])))
         return cut
 
 
@@ -76,8 +81,9 @@ def blocks_of(dataset: ScannedDataset) -> Blocks:
     """Those of a data set, and of all that have its layout, where that is known."""
     if dataset.layout is not None:
         return dataset.layout.derived(Blocks, _of_layout)
-    elements = {tag: element for tag, element in dataset.elements.items() if tag >> 16 < _PIXEL_DATA_GROUP}
-    return Blocks(elements, len(dataset.head))
+    tags, elements = [*dataset.elements], [*dataset.elements.values()]
+    count = bisect_left(tags, _PIXEL_DATA_GROUP)  # they rise: the encoding is regular
+    return Blocks(tags[:count], elements[:count], len(dataset.head))
 
 
 def end_of(last: Element) -> int:
@@ -92,4 +98,4 @@ def is_binary(vr: bytes) -> bool:
 
 
 def _of_layout(layout: Layout) -> Blocks:
-    return Blocks(layout.elements, layout.end)
+    return Blocks([*layout.elements], [*layout.elements.values()], layout.end)
