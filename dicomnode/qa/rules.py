@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from dicomnode.qa.consistency import CONSISTENCY
-from dicomnode.qa.consistency_reads import READS_OF_CONSISTENCY
 from dicomnode.qa.core import CORE
 from dicomnode.qa.elements import ELEMENTS
 from dicomnode.qa.images import IMAGES
@@ -14,12 +12,4 @@ from dicomnode.qa.iod import IOD
 from dicomnode.qa.knowledge import KNOWN
 from dicomnode.qa.value_rules import VALUES
 
-RULES: Final = (
-    *CORE,
-    *IMAGES,
-    *ELEMENTS,
-    *(replace(rule, reads=READS_OF_CONSISTENCY.get(rule.id)) for rule in CONSISTENCY),
-    *IOD,
-    *VALUES,
-    *KNOWN,
-)
+RULES: Final = (*CORE, *IMAGES, *ELEMENTS, *CONSISTENCY, *IOD, *VALUES, *KNOWN)

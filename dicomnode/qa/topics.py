@@ -35,7 +35,7 @@ from dicomnode.qa.planes import (
 )
 from dicomnode.qa.reads import Reads
 
-PATIENT_AGE, LOSSY_IMAGE_COMPRESSION = 0x00101010, 0x00282110
+PATIENT_AGE = 0x00101010
 
 GENERAL: Final = Reads((SOP_CLASS_UID, MODALITY, PATIENT_ID, PATIENT_SEX, PATIENT_AGE, *DATES), shapes=(PATIENT_NAME,))
 """What an instance is, whose, and of which days."""
@@ -43,11 +43,11 @@ GENERAL: Final = Reads((SOP_CLASS_UID, MODALITY, PATIENT_ID, PATIENT_SEX, PATIEN
 PIXELS: Final = Reads(
     (
         *(SAMPLES_PER_PIXEL, PHOTOMETRIC_INTERPRETATION, NUMBER_OF_FRAMES, ROWS, COLUMNS),
-        *(BITS_ALLOCATED, BITS_STORED, HIGH_BIT, PIXEL_REPRESENTATION, LOSSY_IMAGE_COMPRESSION, *OVERLAY_ATTRIBUTES),
+        *(BITS_ALLOCATED, BITS_STORED, HIGH_BIT, PIXEL_REPRESENTATION, *OVERLAY_ATTRIBUTES),
     ),
     shapes=(PIXEL_DATA_PROVIDER_URL, *OVERLAY_DATA),
 )
-"""By what pixels and overlays are read, and whether compression has changed them."""
+"""By what pixels and overlays are read."""
 
 TABLES: Final = Reads(
     (PHOTOMETRIC_INTERPRETATION, *PALETTE_DESCRIPTORS, *LUT_SEQUENCES, WAVEFORMS), shapes=PALETTE_DATA
